@@ -1,0 +1,1 @@
+"""The sandbox classes as they are written; `_sync` holds what scripts/unasync.py makes of them."""

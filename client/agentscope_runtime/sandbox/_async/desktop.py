@@ -1,0 +1,39 @@
+"""Sandboxes with a desktop that a person can watch."""
+
+from __future__ import annotations
+
+from agentscope_runtime.sandbox import calls
+from agentscope_runtime.sandbox._async.base import BaseSandboxAsync
+
+
+class DesktopSandboxAsync(BaseSandboxAsync):
+    """A sandbox whose screen can be watched in a browser."""
+
+    async def get_desktop_url_async(self, control: bool = False) -> str:
+        """Make a link to the desktop: it opens once, within a minute, and shows what the tools do as they do it.
+
+        Args:
+            control: Whether whoever opens it may use mouse and keyboard; else they only watch.
+        """
+        held = self._in_hand()
+        link = await held.do_async(calls.desktop, control)
+        return f"{held.connection.origin.base_url}{link.url}" if link.url.startswith("/") else link.url
+
+    # <sync-only>
+    # @property
+    # def desktop_url(self) -> str:
+    #     """A link that opens the desktop once, to watch only; each look at it makes a new one."""
+    #     return self.get_desktop_url()
+    # </sync-only>
+    # <async-only>
+    @property
+    def desktop_url(self) -> str:
+        """A link that opens the desktop once, to watch only; `await get_desktop_url_async()` does not block."""
+        from agentscope_runtime.sandbox._sync.connection import Connection
+
+        held = self._in_hand()
+        with Connection(held.connection.origin) as connection:
+            link = connection.send(calls.desktop(held.info.sandbox_id, control=False))
+        return f"{connection.origin.base_url}{link.url}" if link.url.startswith("/") else link.url
+
+    # </async-only>

@@ -1,0 +1,207 @@
+# Made by scripts/unasync.py from client/agentscope_runtime/sandbox/_async/browser.py. Do not edit: change that one and run `make unasync`.
+"""The browser sandbox: a Chromium that tools drive and a person can watch."""
+
+from __future__ import annotations
+
+from agentscope_runtime.sandbox._sync.desktop import DesktopSandbox
+from agentscope_runtime.sandbox.registry import SandboxRegistry
+from agentscope_runtime.sandbox.tools import given
+from agentscope_runtime.sandbox.types import SandboxType, ToolResult
+
+
+@SandboxRegistry.attach(SandboxType.BROWSER)
+class BrowserSandbox(DesktopSandbox):
+    """A sandbox with a real browser, beside Python cells and shell commands.
+
+    Most tools answer with a snapshot of the page: a tree of its elements in which each has a `[ref=e3]`. Tools that act
+    on an element take that `ref`, and a description of the element in words.
+
+    ```python
+    with BrowserSandbox() as box:
+        box.browser_navigate("https://example.com")
+        print(box.get_desktop_url())  # watch it
+    ```
+    """
+
+    def browser_navigate(self, url: str) -> ToolResult:
+        """Open a web page in the current tab.
+
+        Args:
+            url: The address to open.
+        """
+        return self.call_tool("browser_navigate", {"url": url})
+
+    def browser_navigate_back(self) -> ToolResult:
+        """Go back to the previous page."""
+        return self.call_tool("browser_navigate_back")
+
+    def browser_navigate_forward(self) -> ToolResult:
+        """Go forward to the next page."""
+        return self.call_tool("browser_navigate_forward")
+
+    def browser_close(self) -> ToolResult:
+        """Close all pages; the next tool that needs one opens a new one."""
+        return self.call_tool("browser_close")
+
+    def browser_resize(self, width: int, height: int) -> ToolResult:
+        """Resize the browser window.
+
+        Args:
+            width: The new width in pixels.
+            height: The new height in pixels.
+        """
+        return self.call_tool("browser_resize", {"width": width, "height": height})
+
+    def browser_snapshot(self) -> ToolResult:
+        """Take an accessibility snapshot of the page: better than a screenshot to decide what to do next."""
+        return self.call_tool("browser_snapshot")
+
+    def browser_click(self, element: str, ref: str) -> ToolResult:
+        """Click an element of the page.
+
+        Args:
+            element: The element in words, such as "Sign-in button".
+            ref: Its reference from the snapshot, such as "e3".
+        """
+        return self.call_tool("browser_click", {"element": element, "ref": ref})
+
+    def browser_hover(self, element: str, ref: str) -> ToolResult:
+        """Move the mouse over an element of the page.
+
+        Args:
+            element: The element in words.
+            ref: Its reference from the snapshot.
+        """
+        return self.call_tool("browser_hover", {"element": element, "ref": ref})
+
+    def browser_drag(self, start_element: str, start_ref: str, end_element: str, end_ref: str) -> ToolResult:
+        """Drag one element of the page and drop it on another.
+
+        Args:
+            start_element: The element to drag, in words.
+            start_ref: Its reference from the snapshot.
+            end_element: The element to drop it on, in words.
+            end_ref: Its reference from the snapshot.
+        """
+        arguments = given(startElement=start_element, startRef=start_ref, endElement=end_element, endRef=end_ref)
+        return self.call_tool("browser_drag", arguments)
+
+    def browser_type(
+        self, element: str, ref: str, text: str, submit: bool = False, slowly: bool = False
+    ) -> ToolResult:
+        """Type text into an element of the page that can be edited.
+
+        Args:
+            element: The element in words.
+            ref: Its reference from the snapshot.
+            text: The text to type.
+            submit: Whether to press Enter after it.
+            slowly: Whether to type one character at a time, for pages that react to each key.
+        """
+        arguments = {"element": element, "ref": ref, "text": text, "submit": submit, "slowly": slowly}
+        return self.call_tool("browser_type", arguments)
+
+    def browser_select_option(self, element: str, ref: str, values: list[str]) -> ToolResult:
+        """Select options of a drop-down list.
+
+        Args:
+            element: The list in words.
+            ref: Its reference from the snapshot.
+            values: The options to select, one or several.
+        """
+        return self.call_tool("browser_select_option", {"element": element, "ref": ref, "values": values})
+
+    def browser_press_key(self, key: str) -> ToolResult:
+        """Press a key.
+
+        Args:
+            key: The key's name, such as "ArrowLeft" or "Enter", or a character.
+        """
+        return self.call_tool("browser_press_key", {"key": key})
+
+    def browser_file_upload(self, paths: list[str]) -> ToolResult:
+        """Choose files in the page's open file chooser.
+
+        Args:
+            paths: The files, as paths in the sandbox.
+        """
+        return self.call_tool("browser_file_upload", {"paths": paths})
+
+    def browser_handle_dialog(self, accept: bool, prompt_text: str = "") -> ToolResult:
+        """Answer the page's open dialog.
+
+        Args:
+            accept: Whether to accept it, or dismiss it.
+            prompt_text: What to enter, if it is a prompt.
+        """
+        return self.call_tool("browser_handle_dialog", given(accept=accept, promptText=prompt_text))
+
+    def browser_take_screenshot(
+        self, raw: bool = False, filename: str = "", element: str = "", ref: str = ""
+    ) -> ToolResult:
+        """Take a picture of the page; to act on the page, take a snapshot instead.
+
+        Args:
+            raw: Whether to return a PNG without loss, instead of a JPEG.
+            filename: Also save it under this name in the workspace.
+            element: Only this element, in words; give its `ref`, too.
+            ref: The element's reference from the snapshot.
+        """
+        arguments = given(raw=raw, filename=filename, element=element, ref=ref)
+        return self.call_tool("browser_take_screenshot", arguments)
+
+    def browser_pdf_save(self, filename: str = "") -> ToolResult:
+        """Save the page as a PDF in the workspace.
+
+        Args:
+            filename: Its name; by default one with the time in it.
+        """
+        return self.call_tool("browser_pdf_save", given(filename=filename))
+
+    def browser_console_messages(self) -> ToolResult:
+        """Return what the page wrote to its console."""
+        return self.call_tool("browser_console_messages")
+
+    def browser_network_requests(self) -> ToolResult:
+        """Return the network requests that the page made since it was opened."""
+        return self.call_tool("browser_network_requests")
+
+    def browser_tab_list(self) -> ToolResult:
+        """List the open tabs, numbered from 1."""
+        return self.call_tool("browser_tab_list")
+
+    def browser_tab_new(self, url: str = "") -> ToolResult:
+        """Open a new tab.
+
+        Args:
+            url: The address to open in it; by default it stays blank.
+        """
+        return self.call_tool("browser_tab_new", given(url=url))
+
+    def browser_tab_select(self, index: int) -> ToolResult:
+        """Switch to a tab.
+
+        Args:
+            index: The tab's number in the list, from 1.
+        """
+        return self.call_tool("browser_tab_select", {"index": index})
+
+    def browser_tab_close(self, index: int | None = None) -> ToolResult:
+        """Close a tab.
+
+        Args:
+            index: The tab's number in the list, from 1; by default the current one.
+        """
+        return self.call_tool("browser_tab_close", given(index=index))
+
+    def browser_wait_for(
+        self, time: float | None = None, text: str | None = None, text_gone: str | None = None
+    ) -> ToolResult:
+        """Wait until a text appears or disappears, or for some time.
+
+        Args:
+            time: Seconds to wait.
+            text: The text to wait for.
+            text_gone: The text whose disappearance to wait for.
+        """
+        return self.call_tool("browser_wait_for", given(time=time, text=text, textGone=text_gone))

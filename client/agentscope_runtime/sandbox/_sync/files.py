@@ -1,0 +1,148 @@
+# Made by scripts/unasync.py from client/agentscope_runtime/sandbox/_async/files.py. Do not edit: change that one and run `make unasync`.
+"""The files of a sandbox's workspace, streamed both ways and of any size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Callable, Iterable, Mapping
+from os import PathLike
+from pathlib import Path
+from typing import IO, Any, Literal, overload
+
+from agentscope_runtime.sandbox import calls
+from agentscope_runtime.sandbox._sync.connection import Download
+from agentscope_runtime.sandbox._sync.holding import Holding
+from agentscope_runtime.sandbox.errors import FileError, InvalidRequest
+from agentscope_runtime.sandbox.transport import CHUNK
+from agentscope_runtime.sandbox.types import Entries, Entry
+from agentscope_runtime.sandbox.waiting import run_blocking
+
+OCTETS = "application/octet-stream"
+
+Data = str | bytes | bytearray | memoryview | IO[bytes] | Iterable[bytes]
+"""What can be written: text (as UTF-8), bytes, an open binary file, or chunks."""
+
+
+class SandboxFS:
+    """`box.fs`: reads and writes the workspace. Paths are relative to it, or absolute inside it."""
+
+    def __init__(self, in_hand: Callable[[], Holding]) -> None:
+        """Serve the sandbox that `in_hand` returns with each call."""
+        self._in_hand = in_hand
+
+    @overload
+    def read(self, path: str, fmt: Literal["text"] = "text", *, chunk_size: int = CHUNK) -> str: ...
+    @overload
+    def read(self, path: str, fmt: Literal["bytes"], *, chunk_size: int = CHUNK) -> bytes: ...
+    @overload
+    def read(self, path: str, fmt: Literal["stream"], *, chunk_size: int = CHUNK) -> Download: ...
+
+    def read(
+        self, path: str, fmt: Literal["text", "bytes", "stream"] = "text", *, chunk_size: int = CHUNK
+    ) -> str | bytes | Download:
+        """Read a file.
+
+        Args:
+            path: The file.
+            fmt: `text` for a str (the file must be UTF-8), `bytes`, or `stream` for its chunks as they arrive.
+            chunk_size: The most bytes of one chunk of a stream.
+
+        Raises:
+            FileNotFound: there is no such file.
+            FileError: it is no file, or not UTF-8 where text was asked for.
+        """
+        if fmt not in ("text", "bytes", "stream"):
+            raise InvalidRequest(f"fmt is {fmt!r}; it can be 'text', 'bytes' or 'stream'")
+        held = self._in_hand()
+        if fmt == "stream":
+            return held.connection.download(calls.read_file(held.info.sandbox_id, path), chunk_size)
+        data = held.do(calls.read_file, path)
+        if fmt == "bytes":
+            return data
+        try:
+            return data.decode()
+        except UnicodeDecodeError as error:
+            raise FileError(f"{path!r} is not UTF-8 text ({error.reason}); read it with fmt='bytes'") from error
+
+    def write(self, path: str, data: Data, *, content_type: str = OCTETS) -> Entry:
+        """Write a file, whole or not at all; folders on the way are made, an existing file is replaced.
+
+        Args:
+            path: The file.
+            data: Text (written as UTF-8), bytes, an open binary file, or an iterable of chunks.
+            content_type: What it is; sandboxes take any.
+        """
+        held = self._in_hand()
+        if isinstance(data, str):
+            data = data.encode()
+        if isinstance(data, (bytes, bytearray, memoryview)):
+            return held.do(calls.write_file, path, content_type, bytes(data))
+        call = calls.write_file(held.info.sandbox_id, path, content_type)
+        return held.connection.send(call, _chunks(data))
+
+    def write_many(self, files: Iterable[Mapping[str, Any]]) -> Entries:
+        """Write several files, one after the other, and return their entries in the same order.
+
+        Args:
+            files: For each a mapping with `path`, `data`, and `content_type` if it matters, as for writing one.
+        """
+        entries = []
+        for file in files:
+            if missing := {"path", "data"} - set(file):
+                raise InvalidRequest(f"each file needs path and data; one has no {' and no '.join(sorted(missing))}")
+            content_type = file.get("content_type", OCTETS)
+            entries.append(self.write(file["path"], file["data"], content_type=content_type))
+        return entries
+
+    def write_from_path(
+        self, workspace_path: str, local_path: str | PathLike[str], *, content_type: str = OCTETS
+    ) -> Entry:
+        """Copy a file of this machine into the workspace.
+
+        Args:
+            workspace_path: Where it goes.
+            local_path: The file here.
+            content_type: What it is; sandboxes take any.
+        """
+        file = run_blocking(Path(local_path).open, "rb")
+        try:
+            return self.write(workspace_path, file, content_type=content_type)
+        finally:
+            run_blocking(file.close)
+
+    def list(self, path: str, depth: int = 1) -> Entries:
+        """List a folder.
+
+        Args:
+            path: The folder; `.` is the workspace.
+            depth: How many levels; 1 is the folder itself.
+        """
+        return self._in_hand().do(calls.list_files, path, depth)
+
+    def exists(self, path: str) -> bool:
+        """Tell whether a path exists."""
+        return self._in_hand().do(calls.file_exists, path)
+
+    def remove(self, path: str) -> None:
+        """Remove a file, or a folder with all in it; a missing one is fine."""
+        self._in_hand().do(calls.remove_file, path)
+
+    def move(self, source: str, destination: str) -> Entry:
+        """Move or rename a file or folder, and return its new entry."""
+        return self._in_hand().do(calls.move_file, source, destination)
+
+    def mkdir(self, path: str) -> bool:
+        """Make a folder and its parents; return whether it is new."""
+        return self._in_hand().do(calls.make_directory, path)
+
+
+def _chunks(data: IO[bytes] | Iterable[bytes]) -> Iterator[bytes]:
+    if isinstance(data, Iterable) and not hasattr(data, "read"):
+        for chunk in data:
+            yield chunk
+        return
+    if not hasattr(data, "read"):
+        raise InvalidRequest(f"cannot write a {type(data).__name__}; give text, bytes, a binary file or chunks")
+    while piece := run_blocking(data.read, CHUNK):
+        if isinstance(piece, str):
+            raise InvalidRequest("the file is open as text; open it with mode 'rb'")
+        yield piece

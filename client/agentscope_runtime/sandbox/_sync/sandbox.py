@@ -1,0 +1,161 @@
+# Made by scripts/unasync.py from client/agentscope_runtime/sandbox/_async/sandbox.py. Do not edit: change that one and run `make unasync`.
+"""What all sandboxes can do: start and close, list and call tools, files, information."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from agentscope_runtime.sandbox import calls, tools
+from agentscope_runtime.sandbox._sync.connection import Connection
+from agentscope_runtime.sandbox._sync.files import SandboxFS
+from agentscope_runtime.sandbox._sync.holding import Holding
+from agentscope_runtime.sandbox.errors import InvalidRequest
+from agentscope_runtime.sandbox.registry import SandboxRegistry
+from agentscope_runtime.sandbox.types import SandboxType, ToolResult, plain_type
+from agentscope_runtime.sandbox.waiting import lock
+from agentscope_runtime.sandbox.wire import SandboxInfo
+
+
+class Sandbox:
+    """A sandbox, of any kind, used as `with Sandbox(...) as box:` or by `start` and `close`.
+
+    Without a `base_url` a manager is run in this process for as long as one of its sandboxes is open.
+    """
+
+    def __init__(
+        self,
+        sandbox_id: str | None = None,
+        base_url: str | None = None,
+        bearer_token: str | None = None,
+        sandbox_type: SandboxType | str | None = None,
+        workspace_dir: str | None = None,
+    ) -> None:
+        """Describe a sandbox; nothing happens before it is started.
+
+        Args:
+            sandbox_id: An existing sandbox to use instead of a new one. Closing does not release it.
+            base_url: Where the manager is, such as `http://127.0.0.1:8000`; without one it is run in this process.
+            bearer_token: The manager's key. A manager on this machine without a configured key needs none here.
+            sandbox_type: The kind of sandbox; by default what this class is registered for.
+            workspace_dir: Not supported yet, and refused.
+        """
+        if workspace_dir is not None:
+            raise InvalidRequest("workspace_dir is not supported yet; put files into the sandbox with box.fs")
+        self.sandbox_type = SandboxType(plain_type(sandbox_type or SandboxRegistry.get_config(type(self)).sandbox_type))
+        self.workspace_dir = workspace_dir
+        self.fs = SandboxFS(self._in_hand)
+        self._wanted_id = sandbox_id
+        self._base_url = base_url
+        self._bearer_token = bearer_token
+        self._turn = lock()
+        self._holding: Holding | None = None
+
+    @classmethod
+    def of(cls, connection: Connection, info: SandboxInfo) -> Self:
+        """Make a started object for a sandbox that somebody else leased; closing it gives nothing back."""
+        box = cls(info.sandbox_id, connection.origin.base_url, sandbox_type=info.sandbox_type)
+        box._holding = Holding(connection, info)
+        return box
+
+    @property
+    def sandbox_id(self) -> str | None:
+        """The name of the sandbox; None before it is started."""
+        return self._wanted_id if self._holding is None else self._holding.info.sandbox_id
+
+    @property
+    def base_url(self) -> str | None:
+        """Where the manager is; None before one is started in this process."""
+        return self._base_url if self._holding is None else self._holding.connection.origin.base_url
+
+    @property
+    def bearer_token(self) -> str | None:
+        """The manager's key: the one that was given, or found when the sandbox was started."""
+        return self._bearer_token if self._holding is None else self._holding.connection.origin.key
+
+    @property
+    def embed_mode(self) -> bool:
+        """Whether the manager runs in this process."""
+        return self._base_url is None if self._holding is None else self._holding.connection.origin.in_process
+
+    def start(self) -> Self:
+        """Get the sandbox, and return once it works; started twice is started once.
+
+        Raises:
+            SandboxError: there is none to be had; the class and the message say why.
+        """
+        with self._turn:
+            if self._holding is None:
+                self._holding = Holding.open(
+                    self._base_url, self._bearer_token, self.sandbox_type, self._wanted_id
+                )
+        return self
+
+    def close(self) -> None:
+        """Give the sandbox back, which destroys it; closed twice is closed once, and it may be started anew."""
+        self.__exit__(None, None, None)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._turn:
+            holding, self._holding = self._holding, None
+            if holding is not None:
+                holding.close(kind, error, trace)
+
+    def get_info(self) -> dict[str, Any]:
+        """Ask the manager about this sandbox: id, type, state, image, session, times."""
+        return (self._in_hand().do(calls.sandbox)).model_dump()
+
+    def list_tools(self, tool_type: str | None = None) -> dict[str, dict[str, Any]]:
+        """List the tools by the group they belong to.
+
+        Args:
+            tool_type: Only this group: `generic`, `playwright`, …
+
+        Returns:
+            `{group: {tool: {"name": …, "json_schema": {"type": "function", "function": {…}}}}}`
+        """
+        return tools.grouped(self._in_hand().do(calls.list_tools), tool_type)
+
+    def call_tool(
+        self, name: str, arguments: Mapping[str, Any] | None = None, timeout: float | None = None
+    ) -> ToolResult:
+        """Run a tool of the sandbox.
+
+        Args:
+            name: The tool, as `list_tools` names it.
+            arguments: Its arguments, by name.
+            timeout: Seconds it may take; `RUNTIME_SANDBOX_TIMEOUT`, else 60, by default.
+
+        Returns:
+            `{"meta": None, "content": [...], "isError": bool}`; what fails inside the sandbox is one with `isError`.
+
+        Raises:
+            SandboxError: the tool could not be run at all.
+        """
+        held = self._in_hand()
+        seconds = held.connection.timeout if timeout is None else timeout
+        return held.do(calls.call_tool, name, arguments or {}, seconds)
+
+    def _in_hand(self) -> Holding:
+        if self._holding is None:
+            name = type(self).__name__
+            raise InvalidRequest(f"this {name} is not started, or closed: use `with {name}(...) as box:`")
+        return self._holding
+
+
+    def __repr__(self) -> str:
+        state = f"{self.sandbox_id} at {self.base_url}" if self._holding is not None else "not started"
+        return f"<{type(self).__name__} {self.sandbox_type}: {state}>"
+
+    def __del__(self) -> None:
+        holding = getattr(self, "_holding", None)  # __init__ may have failed
+        if holding is not None and holding.owned:
+            message = f"{self!r} was never closed; its sandbox lives until it was idle for long"
+            warnings.warn(message, ResourceWarning, stacklevel=2, source=self)

@@ -1,0 +1,222 @@
+"""Which image, limits and classes serve each kind of sandbox.
+
+The manager asks it what to start, the engine which class to hand out. `base` and `browser` are known as soon as this
+module is imported; their classes attach when they are imported, and a kind of your own is known once its class is::
+
+    @SandboxRegistry.register("acme/robot:1.4", sandbox_type="robot", resource_limits={"memory": "3g", "cpu": "1.5"})
+    class RobotSandbox(BaseSandbox):
+        ...
+
+Not here: anything that talks to a container engine or a manager.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, TypeVar
+
+from agentscope_runtime.sandbox.errors import InvalidRequest, UnknownSandboxType
+from agentscope_runtime.sandbox.types import SandboxType, plain_type
+
+DEFAULT_TIMEOUT = 60.0
+"""Seconds that a tool call may take where nothing else is said."""
+
+_TYPE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", re.IGNORECASE)
+_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+_Cls = TypeVar("_Cls", bound=type)
+
+
+def build_image_uri(
+    name: str, tag: str | None = None, registry: str | None = None, namespace: str | None = None
+) -> str:
+    """Return the full name of one of our images: `[registry/]namespace/name:tag`.
+
+    Args:
+        name: The image, such as `runtime-sandbox-base`.
+        tag: Else `RUNTIME_SANDBOX_IMAGE_TAG`, else `latest`.
+        registry: Else `RUNTIME_SANDBOX_REGISTRY`, else none, so the engine's own images.
+        namespace: Else `RUNTIME_SANDBOX_IMAGE_NAMESPACE`, else `agentscope`.
+    """
+    registry = os.environ.get("RUNTIME_SANDBOX_REGISTRY", "") if registry is None else registry
+    namespace = namespace or os.environ.get("RUNTIME_SANDBOX_IMAGE_NAMESPACE") or "agentscope"
+    tag = tag or os.environ.get("RUNTIME_SANDBOX_IMAGE_TAG") or "latest"
+    return "/".join(part.strip("/") for part in (registry, namespace, f"{name}:{tag}") if part)
+
+
+def parse_size(value: str | float) -> int:
+    """Return a size such as `512m`, `5.06gb` or `1GiB` as bytes; units are powers of 1024, as Docker's are."""
+    match = _SIZE.fullmatch(str(value).strip())
+    if match is None:
+        raise InvalidRequest(f"{value!r} is not a size; write bytes, or a number with k, m, g or t: '512m', '1.5g'")
+    return int(float(match[1]) * _UNITS[match[2].lower()])
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one sandbox may use, in the units of the engine."""
+
+    memory: int
+    """Bytes, with no swap on top."""
+    nano_cpus: int
+    """Billionths of a CPU: 2_000_000_000 is two."""
+    shm: int
+    """Bytes of /dev/shm; Chromium draws through it and crashes when it is short."""
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxConfig:
+    """What is known of one kind of sandbox."""
+
+    image: str | Callable[[], str] = field(repr=False)
+    """The full image name; a callable is asked each time, so that the environment may name another tag."""
+    sandbox_type: SandboxType
+    resource_limits: Mapping[str, Any] = field(default_factory=dict)
+    """`memory` and `shm` as sizes, `cpu` as a number of CPUs; `limits` has them parsed and complete."""
+    security_level: str = "medium"
+    timeout: float = DEFAULT_TIMEOUT
+    """Seconds for one tool call."""
+    description: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Variables of what users run in the sandbox."""
+    runtime_config: Mapping[str, Any] = field(default_factory=dict)
+    """Further settings for the backend; `shm_size` is read from here, too."""
+
+    @property
+    def image_name(self) -> str:
+        """The full image name, by the environment of this moment."""
+        return self.image if isinstance(self.image, str) else self.image()
+
+    @property
+    def limits(self) -> Limits:
+        """`resource_limits` in the engine's units; what is not said is 1 GiB, two CPUs and 64 MiB of shm."""
+        given = self.resource_limits
+        return Limits(
+            memory=parse_size(given.get("memory", "1g")),
+            nano_cpus=int(float(given.get("cpu", 2)) * 1_000_000_000),
+            shm=parse_size(given.get("shm") or self.runtime_config.get("shm_size") or "64m"),
+        )
+
+
+class SandboxRegistry:
+    """The kinds of sandbox that this process knows."""
+
+    _configs: ClassVar[dict[str, SandboxConfig]] = {}
+    _classes: ClassVar[dict[str, list[type]]] = {}
+
+    @classmethod
+    def register(  # noqa: PLR0913, PLR0917 - the signature is what existing code calls
+        cls,
+        image_name: str | Callable[[], str],
+        sandbox_type: SandboxType | str,
+        resource_limits: Mapping[str, Any] | None = None,
+        security_level: str = "medium",
+        timeout: float = DEFAULT_TIMEOUT,
+        description: str = "",
+        environment: Mapping[str, str] | None = None,
+        runtime_config: Mapping[str, Any] | None = None,
+    ) -> Callable[[_Cls], _Cls]:
+        """Make a kind of sandbox known, and return a class decorator for what serves it.
+
+        The synchronous and the asynchronous class of one kind share it: `robot` and `robot_async` are the same kind.
+
+        Args:
+            image_name: The full image name (`build_image_uri` makes ours), or a callable that returns it.
+            sandbox_type: The name of the kind: lower-case letters, digits, `-` and `_`.
+            resource_limits: Such as `{"memory": "512m", "cpu": "0.5", "shm": "256m"}`.
+            security_level: How much this kind is shielded, in a word; for people, nothing acts on it.
+            timeout: Seconds for one tool call.
+            description: What it is for, in a sentence.
+            environment: Variables for what users run in it.
+            runtime_config: Further settings for the backend.
+        """
+        name = plain_type(sandbox_type)
+        if not _TYPE_NAME.fullmatch(name):
+            raise InvalidRequest(f"{sandbox_type!r} is not a sandbox type; use lower-case letters, digits, '-' and '_'")
+        config = SandboxConfig(
+            image=image_name,
+            sandbox_type=SandboxType(name),
+            resource_limits=dict(resource_limits or {}),
+            security_level=security_level,
+            timeout=timeout,
+            description=description,
+            environment=dict(environment or {}),
+            runtime_config=dict(runtime_config or {}),
+        )
+        _ = config.limits  # a wrong size is an error here, not when the first sandbox starts
+        cls._configs[name] = config
+        return cls.attach(name)
+
+    @classmethod
+    def attach(cls, sandbox_type: SandboxType | str) -> Callable[[_Cls], _Cls]:
+        """Return a class decorator that makes the class serve a kind which is known already."""
+        name = cls.get_config_by_type(sandbox_type).sandbox_type
+
+        def decorate(served_by: _Cls) -> _Cls:
+            cls._classes.setdefault(name, []).append(served_by)
+            return served_by
+
+        return decorate
+
+    @classmethod
+    def get_config_by_type(cls, sandbox_type: SandboxType | str) -> SandboxConfig:
+        """Return what is known of a kind of sandbox.
+
+        Raises:
+            UnknownSandboxType: nobody registered it; the message lists the kinds that are known.
+        """
+        try:
+            return cls._configs[plain_type(sandbox_type)]
+        except KeyError:
+            known = ", ".join(sorted(cls._configs))
+            raise UnknownSandboxType(
+                f"no sandbox type {str(sandbox_type)!r}; there are: {known}", sandbox_type=str(sandbox_type)
+            ) from None
+
+    @classmethod
+    def image_for(cls, sandbox_type: SandboxType | str) -> str:
+        """Return the full image name of a kind, by the environment of this moment."""
+        return cls.get_config_by_type(sandbox_type).image_name
+
+    get_image_by_type = image_for
+
+    @classmethod
+    def get_classes_by_type(cls, sandbox_type: SandboxType | str) -> tuple[type, ...]:
+        """Return the imported classes that serve a kind, the newest first."""
+        return tuple(reversed(cls._classes.get(plain_type(sandbox_type), [])))
+
+    @classmethod
+    def get_config(cls, served_by: type) -> SandboxConfig:
+        """Return what is known of the kind that a class serves; a subclass serves its parent's."""
+        for ancestor in served_by.__mro__:
+            for name, classes in cls._classes.items():
+                if ancestor in classes:
+                    return cls._configs[name]
+        raise UnknownSandboxType(f"class {served_by.__name__} serves no sandbox type; decorate it with register(…)")
+
+    @classmethod
+    def get_image(cls, served_by: type) -> str:
+        """Return the full image name of the kind that a class serves."""
+        return cls.get_config(served_by).image_name
+
+    @classmethod
+    def list_all_sandboxes(cls) -> dict[str, SandboxConfig]:
+        """Return all that are known, by name."""
+        return dict(cls._configs)
+
+
+SandboxRegistry.register(
+    lambda: build_image_uri("runtime-sandbox-base"),
+    sandbox_type=SandboxType.BASE,
+    resource_limits={"memory": "1g", "cpu": 2, "shm": "64m"},
+    description="Python cells and shell commands in a workspace.",
+)
+SandboxRegistry.register(
+    lambda: build_image_uri("runtime-sandbox-browser"),
+    sandbox_type=SandboxType.BROWSER,
+    resource_limits={"memory": "2g", "cpu": 2, "shm": "256m"},
+    description="A Chromium that tools drive and a person can watch, beside Python cells and shell commands.",
+)

@@ -1,0 +1,65 @@
+"""The kinds of sandbox there are, and the names that travel with them.
+
+Not here: which class or image serves a kind (`registry`), and what a kind can do (`_async`).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NewType, TypedDict
+
+SandboxId = NewType("SandboxId", str)
+"""Names one sandbox, and its container, for its whole life: `sbx-` and 20 lower-case letters or digits."""
+
+
+class SandboxType(str):
+    """A kind of sandbox: `SandboxType("browser")`, or `SandboxType.BROWSER`.
+
+    The built-in kinds are class attributes. A kind of your own is any other name of lower-case letters, digits
+    and hyphens, known once `SandboxRegistry.register` has seen it. It is a `str`, so that it travels as it is.
+    """
+
+    __slots__ = ()
+
+    BASE: SandboxType
+    BASE_ASYNC: SandboxType
+    BROWSER: SandboxType
+    BROWSER_ASYNC: SandboxType
+
+    def __repr__(self) -> str:
+        return f"SandboxType({str(self)!r})"
+
+    @property
+    def value(self) -> str:
+        """The plain name, as the peer's enum had it."""
+        return str(self)
+
+
+SandboxType.BASE = SandboxType("base")
+SandboxType.BASE_ASYNC = SandboxType("base_async")
+SandboxType.BROWSER = SandboxType("browser")
+SandboxType.BROWSER_ASYNC = SandboxType("browser_async")
+
+
+def plain_type(sandbox_type: str) -> str:
+    """Return the name of the kind itself: `browser_async` asks for an async class of the kind `browser`."""
+    return str(sandbox_type).removesuffix("_async")
+
+
+class Entry(TypedDict):
+    """One file or folder of a workspace, as `box.fs` describes it."""
+
+    path: str
+    """Absolute, inside the sandbox."""
+    name: str
+    type: Literal["file", "dir", "symlink", "other"]
+    size: int | None
+    """Bytes; None for what has no size."""
+    mtime_ms: int
+    """When it was last changed, in milliseconds since the epoch."""
+
+
+Entries = list[Entry]
+"""A listing: what `box.fs.list` returns."""
+
+ToolResult = dict[str, Any]
+"""What a tool returns: `{"meta": None, "content": [{"type": "text", "text": …}, …], "isError": bool}`."""

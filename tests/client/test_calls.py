@@ -1,0 +1,84 @@
+"""What each call is, without sending it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from agentscope_runtime.sandbox import calls
+from agentscope_runtime.sandbox.errors import InvalidRequest
+
+
+def test_connect_asks_for_plain_types_in_order() -> None:
+    """The order is kept, asynchronous names become plain ones."""
+    call = calls.connect("s", "u", ["browser_async", "base"])
+    assert call.body is not None
+    assert json.loads(call.body) == {"session_id": "s", "user_id": "u", "sandbox_types": ["browser", "base"]}
+    assert calls.connect("s", "u", "browser").body == calls.connect("s", "u", ["browser"]).body
+    assert call.idempotent
+    assert call.allowance == calls.START_ALLOWANCE
+
+
+@pytest.mark.parametrize(
+    ("session", "types", "message"),
+    [
+        ("s", ["base", "base_async"], "asked twice for base"),
+        ("", ["base"], "session_id"),
+        ("s" * 257, ["base"], "session_id"),
+        ("s", [], "sandbox_types"),
+        ("s", ["Base!"], r"sandbox_types\.0"),
+    ],
+)
+def test_a_wrong_connect_is_refused_here(session: str, types: list[str], message: str) -> None:
+    """What the manager would refuse is refused before it is sent, by the name of the argument."""
+    with pytest.raises(InvalidRequest, match=message):
+        calls.connect(session, "", types)
+
+
+def test_names_and_paths_are_quoted() -> None:
+    """No session, tool or path can lead to another address."""
+    assert calls.release("a&user_id=b", "ü/?").path == "/v1/leases?session_id=a%26user_id%3Db&user_id=%C3%BC%2F%3F"
+    assert calls.call_tool("../x", "a/b?c", {}, 1).path == "/v1/sandboxes/..%2Fx/tools/a%2Fb%3Fc"
+    assert calls.read_file("s", "a b/ü&#?.txt").path == "/v1/sandboxes/s/files/content?path=a%20b/%C3%BC%26%23%3F.txt"
+    with pytest.raises(InvalidRequest, match="not Unicode"):
+        calls.read_file("s", "\udc80")
+
+
+def test_what_may_be_sent_again() -> None:
+    """Only what is the same when done twice: no tool, no move, and no stream, which is used up."""
+    again: list[calls.Call[Any]] = [
+        calls.connect("s"),
+        calls.release("s"),
+        calls.sandbox("x"),
+        calls.list_tools("x"),
+        calls.desktop("x", False),
+        calls.read_file("x", "p"),
+        calls.list_files("x", "p", 1),
+        calls.file_exists("x", "p"),
+        calls.remove_file("x", "p"),
+        calls.write_file("x", "p", "text/plain", b""),
+    ]
+    once: list[calls.Call[Any]] = [
+        calls.call_tool("x", "t", {}, 1),
+        calls.move_file("x", "p", "q"),
+        calls.make_directory("x", "p"),
+        calls.write_file("x", "p", "text/plain"),
+    ]
+    assert [call.idempotent for call in again] == [True] * len(again)
+    assert [call.idempotent for call in once] == [False] * len(once)
+
+
+def test_file_calls_read_their_answers() -> None:
+    """Listings, flags and entries come out of their envelopes."""
+    assert calls.list_files("x", ".", 2).path == "/v1/sandboxes/x/files/entries?path=.&depth=2"
+    assert calls.list_files("x", ".", 2).read(b'{"entries": []}') == []
+    assert calls.file_exists("x", "p").read(b'{"exists": true}') is True
+    assert calls.make_directory("x", "p").read(b'{"created": false}') is False
+    assert calls.move_file("x", "p", "q").read(b'{"path": "/workspace/q"}')["path"] == "/workspace/q"
+    assert calls.remove_file("x", "p").read.__name__ == "_nothing"
+    with pytest.raises(InvalidRequest, match="depth is 0"):
+        calls.list_files("x", ".", 0)
+    with pytest.raises(ValueError, match="expected an object"):
+        calls.move_file("x", "p", "q").read(b"[]")
