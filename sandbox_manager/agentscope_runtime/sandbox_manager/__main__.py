@@ -1,0 +1,181 @@
+"""The command `runtime-sandbox-server`: a manager of its own, until Ctrl-C.
+
+What can go wrong before it serves ends in one line that names the cure, and exit status 2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import importlib
+import importlib.util
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dotenv import dotenv_values
+from pydantic import ValidationError
+
+from agentscope_runtime.sandbox.errors import BackendUnavailable
+from agentscope_runtime.sandbox_manager.keys import installation_id, load_key
+from agentscope_runtime.sandbox_manager.settings import Settings, SettingsError, is_loopback
+
+if TYPE_CHECKING:
+    from agentscope_runtime.sandbox_manager.api.auth import Access
+
+GRACE = 3.0
+"""Seconds that open calls are given when the server ends."""
+CHECK_WITHIN = 10.0
+"""Seconds that Docker may take to answer at the start."""
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the server; ends the process with its status."""
+    options = _options(arguments)
+    logging.basicConfig(level=options.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    if options.log_level != "DEBUG":
+        logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    try:
+        _load_environment(options.config)
+        for extension in options.extension:
+            _load_extension(extension)
+        settings = _settings(options)
+        load_key(settings)
+        installation_id(settings.state_dir)
+        serve(settings)
+    except (SettingsError, BackendUnavailable) as error:
+        print(f"runtime-sandbox-server: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:  # before there was anything to clean up
+        sys.exit(130)
+
+
+def serve(settings: Settings) -> None:
+    """Serve until a signal ends it.
+
+    Raises:
+        SettingsError: The address cannot be had.
+        BackendUnavailable: Docker does not answer.
+    """
+    from agentscope_runtime.sandbox_manager.api import create_app
+    from agentscope_runtime.sandbox_manager.listening import listen
+    from agentscope_runtime.sandbox_manager.serving import Server, configure
+
+    listener = listen(settings.host, settings.port)
+    try:
+        _check_engine(settings)
+        app = create_app(settings)
+        address = _address(settings, listener.getsockname()[1])
+        server = Server(
+            configure(app, grace=GRACE),
+            on_start=lambda: _greet(settings, address, app.state.access),
+            on_stop=lambda: print("stopping; removing this manager's sandboxes", flush=True),
+        )
+        server.run(sockets=[listener])
+    finally:
+        listener.close()
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="runtime-sandbox-server",
+        description="Keep sandboxes warm, lease them to sessions, and show them. Settings come from the environment; "
+        "the ones in force are printed at start.",
+    )
+    parser.add_argument("--host", help="address to listen on (HOST; 127.0.0.1)")
+    parser.add_argument("--port", type=int, help="port to listen on (PORT; 8000; 0 takes a free one)")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="file of settings (.env of this folder, if any)")
+    parser.add_argument("--log-level", default="INFO", type=str.upper, choices=LEVELS, help="INFO")
+    parser.add_argument(
+        "--extension",
+        action="append",
+        default=[],
+        metavar="FILE|MODULE",
+        help="Python code to run before the start, e.g. to register sandbox types; may be repeated",
+    )
+    return parser.parse_args(arguments)
+
+
+def _load_environment(config: Path | None) -> None:
+    """Take variables from the file, where the environment does not have them: this process is ours to set up."""
+    if config is not None and not config.is_file():
+        raise SettingsError(f"--config {config}: there is no such file")
+    for name, value in dotenv_values(config or Path(".env")).items():
+        if value is not None:
+            os.environ.setdefault(name, value)
+
+
+def _load_extension(name: str) -> None:
+    try:
+        if not (name.endswith(".py") or os.sep in name):
+            importlib.import_module(name)
+            return
+        path = Path(name)
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        if spec is None or spec.loader is None:
+            raise ImportError("it is no Python file")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[path.stem] = module
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise SettingsError(f"--extension {name} failed: {type(error).__name__}: {error}") from error
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    given: dict[str, Any] = {name: value for name in ("host", "port") if (value := getattr(options, name)) is not None}
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        parts = []
+        for item in error.errors(include_url=False, include_input=False):
+            name = "_".join(str(part) for part in item["loc"]).upper()
+            parts.append(f"{name}: {item['msg']}" if name else item["msg"])
+        raise SettingsError("; ".join(parts)) from error
+
+
+def _check_engine(settings: Settings) -> None:
+    """Ask Docker something, so that its absence is told now and not by each pool.
+
+    Raises:
+        BackendUnavailable: It does not answer.
+    """
+    if settings.container_deployment != "docker":
+        return
+    from agentscope_runtime.sandbox_manager.backends import Owner
+    from agentscope_runtime.sandbox_manager.backends.docker import DockerBackend
+
+    async def ask() -> None:
+        backend = DockerBackend(Owner(installation_id(settings.state_dir), "start"))
+        try:
+            async with asyncio.timeout(CHECK_WITHIN):
+                await backend.containers()
+        except TimeoutError as error:
+            raise BackendUnavailable(f"Docker does not answer within {CHECK_WITHIN:g} s: restart it") from error
+        finally:
+            await backend.aclose()
+
+    asyncio.run(ask())
+
+
+def _address(settings: Settings, port: int) -> str:
+    host = settings.host.strip("[]")
+    if host in ("0.0.0.0", "::") or is_loopback(host):
+        host = "127.0.0.1" if ":" not in host else "[::1]"
+    elif ":" in host:
+        host = f"[{host}]"
+    return f"http://{host}:{port}"
+
+
+def _greet(settings: Settings, address: str, access: Access) -> None:
+    shown = settings.redacted()
+    width = max(map(len, shown))
+    print("settings:", *(f"  {name:<{width}}  {value}" for name, value in shown.items()), sep="\n")
+    print(f"\nserving on {address}; Ctrl-C stops it and removes its sandboxes")
+    print(f"status page, one sign-in within 10 minutes: {address}/#ticket={access.sign_in_ticket()}\n", flush=True)
+
+
+if __name__ == "__main__":
+    main()

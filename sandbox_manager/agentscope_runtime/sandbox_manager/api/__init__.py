@@ -1,0 +1,105 @@
+"""The manager's HTTP: `create_app` builds the application; each module beside it is one noun of the API."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+
+from agentscope_runtime.sandbox_manager.api import (
+    desktop,
+    files,
+    health,
+    leases,
+    pages,
+    problems,
+    sandboxes,
+    tools,
+)
+from agentscope_runtime.sandbox_manager.api.auth import Access, Guard, Hosts
+from agentscope_runtime.sandbox_manager.api.grants import Clock
+from agentscope_runtime.sandbox_manager.keys import load_key
+from agentscope_runtime.sandbox_manager.settings import Settings
+
+if TYPE_CHECKING:
+    from agentscope_runtime.sandbox_manager.backends import Backend
+    from agentscope_runtime.sandbox_manager.pool import Pool
+    from agentscope_runtime.sandbox_manager.stores import Store
+
+__all__ = ["create_app"]
+
+ROUTERS = (health.router, leases.router, sandboxes.router, tools.router, files.router, desktop.router, pages.router)
+
+
+def create_app(
+    settings: Settings,
+    *,
+    backend: Backend | None = None,
+    store: Store | None = None,
+    pool: Pool | None = None,
+    clock: Clock = time.monotonic,
+) -> FastAPI:
+    """Build the application; `app.state.pool` is there while its lifespan runs.
+
+    Args:
+        settings: All of it.
+        backend: Instead of the one that the settings name.
+        store: Instead of the one that the settings name.
+        pool: A pool that runs already, and that the caller closes; else the application runs its own.
+        clock: For the life of tickets and sessions.
+
+    Raises:
+        SettingsError: There is no key, and others than this machine could call.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            app.state.pool = pool or await stack.enter_async_context(_own_pool(settings, backend, store))
+            yield
+
+    access = Access(settings, load_key(settings), clock)
+    app = FastAPI(
+        title="AgentScope Runtime sandbox manager",
+        version=health.version(),
+        summary="Leases sandboxes to sessions, and is the way into them.",
+        lifespan=lifespan,
+        middleware=[Middleware(Guard, access=access, hosts=Hosts(settings))],
+        # The stock pages load scripts from another server, which would run with our cookies: /docs is our own.
+        docs_url=None,
+        redoc_url=None,
+        # Four spans for each call cost more than the calls themselves.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
+    app.state.access = access
+    app.state.filled_once = False
+    problems.install(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    _describe_key(app)
+    return app
+
+
+@asynccontextmanager
+async def _own_pool(settings: Settings, backend: Backend | None, store: Store | None) -> AsyncIterator[Pool]:
+    from agentscope_runtime.sandbox_manager.lifespan import running
+
+    async with running(settings, backend=backend, store=store) as pool:
+        yield pool
+
+
+def _describe_key(app: FastAPI) -> None:
+    """Say in the OpenAPI document that calls need the key; the guard, not FastAPI, asks for it."""
+    make = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = make()
+        document.setdefault("components", {})["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+        document["security"] = [{"key": []}]
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]

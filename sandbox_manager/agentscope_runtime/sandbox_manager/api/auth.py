@@ -1,0 +1,172 @@
+"""Who may come in: the guard before every route, and the secrets that it accepts.
+
+A pure ASGI middleware, because it stands before every call. Three questions, in this order:
+
+* Is the Host header a name of ours? Else a web page has pointed its own name at this machine (DNS rebinding).
+* Does the caller show the key, or a signed-in browser its cookie? Every path needs one of them but those in
+  `OPEN_PATHS` and `OPEN_FOLDERS`; so a route that somebody adds is closed until somebody opens it.
+* Does a cookie come from our own page? Browsers send cookies along with what other pages ask for; so a call that
+  changes something must have our own Origin.
+
+Not here: desktops, which have tickets and cookies of their own (`desktop`).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import secrets
+from http.cookies import CookieError, SimpleCookie
+from urllib.parse import urlsplit
+
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from agentscope_runtime.sandbox.errors import Forbidden, NotAuthorized
+from agentscope_runtime.sandbox_manager.api.grants import OWNER, SIGN_IN_SECONDS, Clock, Grants
+from agentscope_runtime.sandbox_manager.api.problems import problem
+from agentscope_runtime.sandbox_manager.keys import matches
+from agentscope_runtime.sandbox_manager.settings import LOOPBACK_NAMES, Settings
+
+OPEN_PATHS = frozenset({"/", "/session", "/docs", "/openapi.json", "/health", "/liveness", "/readiness"})
+OPEN_FOLDERS = ("/pages/", "/desktop/")
+"""Static pages, and desktops, which ask for their own ticket or cookie."""
+SAFE_METHODS = frozenset({"GET", "HEAD"})
+WILDCARDS = frozenset({"0.0.0.0", "::", ""})
+
+
+class Access:
+    """The key, and the tickets and sessions of one manager."""
+
+    def __init__(self, settings: Settings, key: str, clock: Clock) -> None:
+        self._key = key
+        self.sign_ins = Grants(clock)
+        self.sessions = Grants(clock)
+        self.desktop_tickets = Grants(clock)
+        self.desktop_sessions = Grants(clock)
+        # Cookies know no port: two managers of one machine must not overwrite each other's.
+        suffix = str(settings.port) if settings.port else secrets.token_hex(4)
+        self.cookie = f"sandboxes_{suffix}"
+        self.desktop_cookie = f"desktop_{suffix}"
+
+    def is_key(self, given: str) -> bool:
+        """Tell whether this is the manager's key."""
+        return matches(given, self._key)
+
+    def sign_in_ticket(self) -> str:
+        """Return a ticket that signs one browser in."""
+        return self.sign_ins.issue(OWNER, SIGN_IN_SECONDS)
+
+
+class Hosts:
+    """The names under which this manager may be called."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._names = LOOPBACK_NAMES | {settings.host.strip("[]").lower()}
+        self._extra = frozenset(name.lower() for name in settings.allowed_hosts)
+        # Behind a numeric address there is no name that somebody else could have pointed at us.
+        self._any_number = settings.host.strip("[]") in WILDCARDS
+
+    def allow(self, host: str) -> bool:
+        """Tell whether the value of a Host header is ours."""
+        host = host.lower()
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+        except ValueError:
+            return False
+        if name in self._names or {host, name, "*"} & self._extra:
+            return True
+        return self._any_number and _is_number(name)
+
+
+class Guard:
+    """The middleware."""
+
+    def __init__(self, app: ASGIApp, *, access: Access, hosts: Hosts) -> None:
+        self._app = app
+        self._access = access
+        self._hosts = hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the call through, or answer it here."""
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        try:
+            self._check(scope)
+        except NotAuthorized as error:
+            if scope["type"] == "websocket":  # closed before it is accepted: HTTP 403
+                await send({"type": "websocket.close", "code": 1008, "reason": error.title})
+            else:
+                await problem(error)(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    def _check(self, scope: Scope) -> None:
+        headers = _headers(scope)
+        host = headers.get(b"host", "")
+        if not self._hosts.allow(host):
+            raise Forbidden(f"this manager is not called {host!r}; if it shall be, add it to ALLOWED_HOSTS")
+        if scope["type"] == "websocket":
+            _check_page(headers)
+        elif not (scope["path"] in OPEN_PATHS or scope["path"].startswith(OPEN_FOLDERS)):
+            self._check_caller(scope["method"], headers)
+
+    def _check_caller(self, method: str, headers: dict[bytes, str]) -> None:
+        scheme, _, token = headers.get(b"authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            if not self._access.is_key(token.strip()):
+                raise NotAuthorized("the key is wrong: clients read BEARER_TOKEN, or the key file of this machine")
+            return
+        cookie = cookie_value(headers.get(b"cookie", ""), self._access.cookie)
+        if cookie is None or self._access.sessions.look(cookie) is None:
+            raise NotAuthorized("no key: send the header `Authorization: Bearer <key>`")
+        if method not in SAFE_METHODS:
+            _check_page(headers)
+
+
+def is_own_origin(headers: dict[bytes, str]) -> bool:
+    """Tell whether a browser's page of ours made this call; so is a caller that is no browser and names no Origin."""
+    origin = headers.get(b"origin")
+    if origin is None:
+        return True
+    scheme, _, place = origin.lower().partition("://")
+    return scheme in ("http", "https") and place == headers.get(b"host", "").lower()
+
+
+def check_origin(request: HTTPConnection) -> None:
+    """Refuse what another site's page sends.
+
+    Raises:
+        Forbidden: The Origin is not ours.
+    """
+    if not is_own_origin(_headers(request.scope)):
+        raise Forbidden("only the manager's own pages can send this")
+
+
+def cookie_value(header: str, name: str) -> str | None:
+    """Return the value of one cookie."""
+    if name not in header:
+        return None
+    try:
+        morsel = SimpleCookie(header).get(name)
+    except CookieError:
+        return None
+    return None if morsel is None else morsel.value
+
+
+def _headers(scope: Scope) -> dict[bytes, str]:
+    return {name: value.decode("latin-1") for name, value in scope["headers"]}
+
+
+def _check_page(headers: dict[bytes, str]) -> None:
+    if b"origin" not in headers or not is_own_origin(headers):
+        origin = headers.get(b"origin", "without an Origin")
+        raise Forbidden(f"a page {origin} may not do this; the manager's own pages may")
+
+
+def _is_number(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,68 @@
+"""`/v1/sandboxes/{id}/files`: the workspace of a sandbox. Contents of any size stream through, both ways."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from urllib.parse import quote
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from agentscope_runtime.sandbox_manager.api.gateway import Ask, Download, pool_of, relay, upload
+
+router = APIRouter(prefix="/v1/sandboxes/{sandbox_id}/files", tags=["files"])
+
+QUICK = 60.0
+"""Seconds for what does not move contents. Those may take as long as they flow."""
+
+
+@router.get("/content", response_class=Response)
+async def read_file(sandbox_id: str, path: str, request: Request) -> Response:
+    """Read a file."""
+    ask = Ask("GET", "/files/content", {"path": path})
+    return Download(pool_of(request), sandbox_id, ask, quote(PurePosixPath(path).name, safe="") or "file")
+
+
+@router.put("/content")
+async def write_file(sandbox_id: str, path: str, request: Request) -> Response:
+    """Write a file, and the folders it stands in."""
+    known = {name: value for name in ("content-length", "content-type") if (value := request.headers.get(name))}
+    return await relay(request, sandbox_id, Ask("PUT", "/files/content", {"path": path}, upload(request), known))
+
+
+@router.get("/entries")
+async def list_entries(sandbox_id: str, path: str, request: Request, depth: int = 1) -> Response:
+    """List a folder, `depth` levels deep."""
+    params = {"path": path, "depth": str(depth)}
+    return await relay(request, sandbox_id, Ask("GET", "/files/entries", params, timeout=QUICK))
+
+
+@router.get("/exists")
+async def exists(sandbox_id: str, path: str, request: Request) -> Response:
+    """Tell whether a path exists."""
+    return await relay(request, sandbox_id, Ask("GET", "/files/exists", {"path": path}, timeout=QUICK))
+
+
+@router.post("/directories")
+async def make_directory(sandbox_id: str, request: Request) -> Response:
+    """Make the folder `path`, and those it stands in."""
+    return await _pass_on(sandbox_id, "/files/directories", request)
+
+
+@router.post("/move")
+async def move(sandbox_id: str, request: Request) -> Response:
+    """Move or rename `source` to `destination`."""
+    return await _pass_on(sandbox_id, "/files/move", request)
+
+
+@router.delete("", status_code=204)
+async def remove(sandbox_id: str, path: str, request: Request) -> Response:
+    """Remove a file, or a folder with all in it; a missing one is fine."""
+    return await relay(request, sandbox_id, Ask("DELETE", "/files", {"path": path}, timeout=QUICK))
+
+
+async def _pass_on(sandbox_id: str, path: str, request: Request) -> Response:
+    json = {"Content-Type": "application/json"}
+    body = await request.body()
+    return await relay(request, sandbox_id, Ask("POST", path, data=body, headers=json, timeout=QUICK))

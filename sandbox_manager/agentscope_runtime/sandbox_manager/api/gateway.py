@@ -1,0 +1,139 @@
+"""The way through the manager into a box: bodies pass as bytes, both ways, and errors as errors of the family.
+
+Nothing is parsed or checked here that the box checks itself; that keeps the manager's share of a call below two
+milliseconds. Not here: which paths there are (`tools`, `files`), and the connection to the box (`box`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from agentscope_runtime.sandbox.errors import InternalError, NotAuthorized
+
+if TYPE_CHECKING:
+    import aiohttp
+
+    from agentscope_runtime.sandbox_manager.pool import Pool
+
+FOREIGN_CONTENT = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "sandbox; default-src 'none'",
+    "Cache-Control": "no-store",
+}
+"""What a box answers is never to be taken for a page of the manager, which would run with its cookies."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One request to a box."""
+
+    method: str
+    path: str
+    params: Mapping[str, str] = field(default_factory=dict)
+    data: bytes | AsyncIterator[bytes] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    timeout: float | None = None
+    """Seconds until the whole answer must be there."""
+
+
+def pool_of(connection: HTTPConnection) -> Pool:
+    """Return the pool of the application that serves this call."""
+    return cast("Pool", connection.app.state.pool)
+
+
+@asynccontextmanager
+async def answer(pool: Pool, sandbox_id: str, ask: Ask) -> AsyncIterator[aiohttp.ClientResponse]:
+    """Send a request to a leased sandbox; all the time until the context ends is activity.
+
+    Raises:
+        SandboxError: as the box, or the lack of one, has it.
+    """
+    try:
+        async with (
+            pool.use(sandbox_id) as box,
+            box.request(
+                ask.method,
+                ask.path,
+                params=ask.params or None,
+                data=ask.data,
+                headers=ask.headers,
+                timeout=ask.timeout,
+            ) as response,
+        ):
+            yield response
+    except NotAuthorized as error:
+        # The caller's key was right; it is ours that the box refused.
+        raise InternalError(f"sandbox {sandbox_id} refused its manager: {error.detail}") from error
+
+
+async def relay(request: Request, sandbox_id: str, ask: Ask) -> Response:
+    """Return the box's whole answer; for those that fit into memory, as results and listings do."""
+    async with answer(pool_of(request), sandbox_id, ask) as response:
+        body = await response.read()
+        return Response(body, response.status, FOREIGN_CONTENT, response.headers.get("Content-Type"))
+
+
+async def upload(request: Request) -> AsyncIterator[bytes]:
+    """Yield the body as it comes, no faster than the box takes it."""
+    async for chunk in request.stream():
+        if chunk:
+            yield chunk
+
+
+class Download(Response):
+    """Streams a box's answer; its size, or a failure before the first byte, is the caller's, too."""
+
+    def __init__(self, pool: Pool, sandbox_id: str, ask: Ask, name: str) -> None:
+        """Prepare; the box is asked when the answer is sent.
+
+        Args:
+            pool: Where the sandbox is.
+            sandbox_id: The sandbox.
+            ask: What to ask it.
+            name: The name under which a browser saves what comes.
+        """
+        super().__init__()
+        self._pool, self._sandbox_id, self._ask, self._name = pool, sandbox_id, ask, name
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the answer as it comes, no faster than the caller takes it."""
+        async with answer(self._pool, self._sandbox_id, self._ask) as response:
+            headers = [(name.lower().encode(), value.encode()) for name, value in FOREIGN_CONTENT.items()]
+            headers.append((b"content-type", b"application/octet-stream"))
+            headers.append((b"content-disposition", f"attachment; filename*=UTF-8''{self._name}".encode()))
+            if response.content_length is not None:
+                headers.append((b"content-length", str(response.content_length).encode()))
+            await send({"type": "http.response.start", "status": response.status, "headers": headers})
+            await _unless_left(receive, _copy(response, send))
+
+
+async def _copy(response: aiohttp.ClientResponse, send: Send) -> None:
+    async for chunk in response.content.iter_any():
+        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _unless_left(receive: Receive, sending: Coroutine[Any, Any, None]) -> None:
+    """Send until it is done or the caller has left: the server takes what is sent to nobody without a word."""
+    tasks = {asyncio.create_task(sending), asyncio.create_task(_left(receive))}
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,34 @@
+"""`/v1/leases`: connecting sessions to sandboxes, and giving these back."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from agentscope_runtime.sandbox import wire
+from agentscope_runtime.sandbox_manager.api.answers import as_json, no_content
+from agentscope_runtime.sandbox_manager.api.gateway import pool_of
+from agentscope_runtime.sandbox_manager.states import LeaseKey
+
+router = APIRouter(prefix="/v1/leases", tags=["leases"])
+
+
+@router.post("", response_model=wire.LeaseInfo)
+async def connect(body: wire.ConnectRequest, request: Request) -> Response:
+    """Lease one sandbox of each kind to a session: all or none; repeating it gives the same ones."""
+    lease = await pool_of(request).connect(LeaseKey(body.user_id, body.session_id), body.sandbox_types)
+    return as_json(lease.to_info())
+
+
+@router.get("", response_model=wire.LeaseList)
+async def leases(request: Request) -> Response:
+    """List all leases."""
+    return as_json(wire.LeaseList(leases=[lease.to_info() for lease in await pool_of(request).leases()]))
+
+
+@router.delete("", status_code=204)
+async def release(session_id: wire.Name, request: Request, user_id: str = "") -> Response:
+    """Give back all that a session holds; nothing to give back is fine."""
+    await pool_of(request).release(LeaseKey(user_id, session_id))
+    return no_content()

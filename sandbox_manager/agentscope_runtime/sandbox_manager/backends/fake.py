@@ -1,0 +1,195 @@
+"""A backend without containers: boxes in this process that answer the box API from memory.
+
+For tests of whatever is above a backend, ours and other people's, and for trying the manager where no container engine
+is. What users run is not run: see `fake_box`. It passes the same contract suite as the real ones; beyond the protocol
+it lets a test look inside, kill boxes, and fail or hold any step.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from agentscope_runtime.sandbox.errors import ImageMissing, StartFailed
+from agentscope_runtime.sandbox_manager.backends import (
+    Death,
+    Found,
+    Order,
+    Owner,
+    Started,
+    WatchBegins,
+    WatchLost,
+)
+from agentscope_runtime.sandbox_manager.backends.fake_box import FakeBox
+from agentscope_runtime.sandbox_manager.means import Unreachable
+from agentscope_runtime.sandbox_manager.states import Address, SandboxRecord
+from agentscope_runtime.sandbox_manager.uninterrupted import uninterrupted
+
+Hook = Callable[[str, str], Awaitable[None]]
+"""Called with a step and a sandbox id (or image) before the step is done; may wait, and may raise to make it fail.
+
+The steps: `create`, `start`, `started` (running, and not told yet), `ready`, `heartbeat`, `alive`, `remove`,
+`containers`, `image_id`.
+"""
+
+
+async def _no_hook(step: str, name: str) -> None:
+    return
+
+
+@dataclass(slots=True)
+class FakeContainer:
+    """A container that is none."""
+
+    order: Order
+    owner: Owner
+    box: FakeBox
+    running: bool = False
+
+    def found(self) -> Found:
+        """Return what a listing tells of it."""
+        return Found(self.order.sandbox_id, self.owner.manager, self.order.created_at, self.running)
+
+
+@dataclass(slots=True)
+class FakeEngine:
+    """What several fake backends share, as managers on one machine share a container engine."""
+
+    containers: dict[str, FakeContainer] = field(default_factory=dict)
+    loose: dict[str, tuple[Owner, Found]] = field(default_factory=dict)
+    """Volumes that lost their container."""
+    missing_images: set[str] = field(default_factory=set)
+    revision: int = 1
+    """Part of every image id; another one is a rebuilt image."""
+    watchers: list[tuple[Owner, asyncio.Queue[WatchBegins | Death | WatchLost]]] = field(default_factory=list)
+
+
+class FakeBackend:
+    """See the module; `serve=False` leaves out HTTP, for tests in virtual time: then it is its boxes' doorbell, too."""
+
+    def __init__(
+        self, owner: Owner, *, engine: FakeEngine | None = None, hook: Hook = _no_hook, serve: bool = True
+    ) -> None:
+        self.owner = owner
+        self.engine = engine or FakeEngine()
+        self.hook = hook
+        self._serve = serve
+        self._ports = itertools.count(1)
+
+    async def start(self, order: Order) -> Started:
+        """See `Backend.start`."""
+        sandbox_id, blueprint = order.sandbox_id, order.blueprint
+        await self.hook("create", sandbox_id)
+        if blueprint.image in self.engine.missing_images:
+            raise ImageMissing(f"there is no image {blueprint.image}; run `make images`")
+        if sandbox_id in self.engine.containers:
+            raise StartFailed(f"there is a container {sandbox_id} already")
+        box = FakeBox(order.token, blueprint.sandbox_type, has_desktop=blueprint.has_desktop)
+        container = self.engine.containers[sandbox_id] = FakeContainer(order, self.owner, box)
+        await self.hook("start", sandbox_id)
+        address = await uninterrupted(box.serve()) if self._serve else Address("memory", next(self._ports))
+        container.running = True
+        await self.hook("started", sandbox_id)
+        return Started(f"fake-{sandbox_id}", self._image_id(blueprint.image), address)
+
+    async def remove(self, sandbox_id: str) -> None:
+        """See `Backend.remove`."""
+        await self.hook("remove", sandbox_id)
+        if container := self.engine.containers.pop(sandbox_id, None):
+            was_running, container.running = container.running, False
+            await container.box.close()
+            if was_running:
+                self._tell(container.owner, Death(sandbox_id, "ended with exit code 137"))
+
+    async def alive(self, sandbox_id: str) -> bool:
+        """See `Backend.alive`."""
+        await self.hook("alive", sandbox_id)
+        container = self.engine.containers.get(sandbox_id)
+        return container is not None and container.running
+
+    async def last_words(self, sandbox_id: str) -> str:
+        """See `Backend.last_words`."""
+        container = self.engine.containers.get(sandbox_id)
+        return "" if container is None else container.box.words
+
+    def settle(self, sandbox_id: str) -> None:
+        """See `Backend.settle`."""
+
+    async def image_id(self, image: str) -> str | None:
+        """See `Backend.image_id`."""
+        await self.hook("image_id", image)
+        return None if image in self.engine.missing_images else self._image_id(image)
+
+    async def containers(self) -> list[Found]:
+        """See `Backend.containers`."""
+        await self.hook("containers", "")
+        return [container.found() for container in self.engine.containers.values() if self._mine(container.owner)]
+
+    async def loose_volumes(self) -> list[Found]:
+        """See `Backend.loose_volumes`."""
+        return [volume for owner, volume in self.engine.loose.values() if self._mine(owner)]
+
+    async def remove_volume(self, sandbox_id: str) -> None:
+        """See `Backend.remove_volume`."""
+        self.engine.loose.pop(sandbox_id, None)
+
+    async def watch(self) -> AsyncIterator[WatchBegins | Death | WatchLost]:
+        """See `Backend.watch`."""
+        news: asyncio.Queue[WatchBegins | Death | WatchLost] = asyncio.Queue()
+        watcher = (self.owner, news)
+        self.engine.watchers.append(watcher)
+        try:
+            yield WatchBegins()
+            while True:
+                yield await news.get()
+        finally:
+            self.engine.watchers.remove(watcher)
+
+    async def tidy(self) -> None:
+        """See `Backend.tidy`."""
+
+    async def aclose(self) -> None:
+        """Stop serving; the boxes of this manager end with it."""
+        for container in self.engine.containers.values():
+            if container.owner == self.owner:
+                await container.box.close()
+
+    # --- beyond the protocol
+
+    async def die(self, sandbox_id: str, reason: str = "ended with exit code 137", *, quietly: bool = False) -> None:
+        """End a container as a crash would: it is gone at once; `quietly`: and the engine does not tell."""
+        container = self.engine.containers.pop(sandbox_id)
+        container.running = False
+        await container.box.close()
+        if not quietly:
+            self._tell(container.owner, Death(sandbox_id, reason))
+
+    async def ready(self, record: SandboxRecord, wait: float) -> None:
+        """Answer as `Doorbell.ready`, for boxes that serve no HTTP."""
+        await self.hook("ready", record.sandbox_id)
+        self._knock(record)
+
+    async def heartbeat(self, record: SandboxRecord) -> None:
+        """Answer as `Doorbell.heartbeat`, for boxes that serve no HTTP."""
+        await self.hook("heartbeat", record.sandbox_id)
+        self._knock(record)
+
+    def _knock(self, record: SandboxRecord) -> None:
+        container = self.engine.containers.get(record.sandbox_id)
+        if container is None or not container.running:
+            raise Unreachable(record.sandbox_id)
+
+    def _mine(self, owner: Owner) -> bool:
+        return owner.installation == self.owner.installation
+
+    def _image_id(self, image: str) -> str:
+        return f"sha256:{image}@{self.engine.revision}"
+
+    def _tell(self, owner: Owner, death: Death) -> None:
+        for watcher, news in self.engine.watchers:
+            if watcher == owner:
+                with suppress(asyncio.QueueFull):
+                    news.put_nowait(death)

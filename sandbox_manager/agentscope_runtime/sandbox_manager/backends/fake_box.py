@@ -1,0 +1,281 @@
+"""The box API from memory: what a sandbox of `backends.fake` answers.
+
+Files are kept in a dictionary. Tools run nothing: `run_ipython_cell` and `run_shell_command` print what they were given
+as if it were the output, except `exit N`, which fails so, and `sleep N`, which takes so long.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import PurePosixPath
+from typing import Any
+
+from aiohttp import WSMsgType, web
+
+from agentscope_runtime.sandbox.errors import (
+    PROBLEM_MEDIA_TYPE,
+    FileError,
+    FileNotFound,
+    InvalidRequest,
+    NotAuthorized,
+    SandboxError,
+    StaleGeneration,
+    UnknownTool,
+)
+from agentscope_runtime.sandbox_manager.states import Address
+
+WORKSPACE = PurePosixPath("/workspace")
+GREETING = b"RFB 003.008\n"
+"""The first bytes of every VNC server."""
+
+SHUTDOWN_TIMEOUT = 0.01
+"""Seconds for handlers to end; a container that is killed gives them none, but 0 would mean for ever."""
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def _tool(name: str, argument: str, description: str) -> dict[str, Any]:
+    schema = {"type": "object", "properties": {argument: {"type": "string"}}, "required": [argument]}
+    return {"name": name, "group": "generic", "description": description, "input_schema": schema}
+
+
+TOOLS = {
+    "run_ipython_cell": _tool("run_ipython_cell", "code", "Return the code as its output."),
+    "run_shell_command": _tool("run_shell_command", "command", "Return the command as its output."),
+}
+
+
+class FakeBox:
+    """One box."""
+
+    def __init__(self, token: str, sandbox_type: str, *, has_desktop: bool = False) -> None:
+        self.sandbox_type = sandbox_type
+        self.words = "the fake box said this when it started"
+        self.heartbeats = 0
+        self.generation = 0
+        self.called = asyncio.Event()
+        """Set when a tool call arrives."""
+        self.files: dict[PurePosixPath, bytes] = {}
+        self.folders: set[PurePosixPath] = {WORKSPACE}
+        self._token = token
+        self._has_desktop = has_desktop
+        self._runners: list[web.AppRunner] = []
+
+    async def serve(self) -> Address:
+        """Listen on loopback."""
+        port = await self._listen(self._app())
+        if not self._has_desktop:
+            return Address("127.0.0.1", port)
+        desktop = web.Application(middlewares=[self._guard])
+        desktop.router.add_get("/{path:.*}", self._desktop)
+        return Address("127.0.0.1", port, await self._listen(desktop))
+
+    async def close(self) -> None:
+        """Stop listening, and drop all connections, as a container that ends does."""
+        runners, self._runners = self._runners, []
+        for runner in runners:
+            for connection in runner.server.connections if runner.server else ():
+                if connection.transport is not None:
+                    connection.transport.abort()
+            await runner.cleanup()
+
+    async def _listen(self, app: web.Application) -> int:
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT, handler_cancellation=True)
+        self._runners.append(runner)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        port: int = runner.addresses[0][1]
+        return port
+
+    def _app(self) -> web.Application:
+        app = web.Application(middlewares=[self._guard], client_max_size=1 << 40)
+        app.router.add_get("/health", self._health)
+        app.router.add_get("/ready", self._ready)
+        app.router.add_post("/heartbeat", self._heartbeat)
+        app.router.add_get("/tools", self._list_tools)
+        app.router.add_post("/tools/{name}", self._call_tool)
+        app.router.add_get("/files/content", self._read)
+        app.router.add_put("/files/content", self._write)
+        app.router.add_get("/files/entries", self._entries)
+        app.router.add_get("/files/exists", self._exists)
+        app.router.add_post("/files/directories", self._make_folder)
+        app.router.add_post("/files/move", self._move)
+        app.router.add_delete("/files", self._remove)
+        return app
+
+    @web.middleware
+    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            if request.path != "/health":
+                self._authorise(request)
+            return await handler(request)
+        except SandboxError as e:
+            return web.json_response(e.to_problem(), status=e.status, content_type=PROBLEM_MEDIA_TYPE)
+
+    def _authorise(self, request: web.Request) -> None:
+        given = request.headers.get("Authorization", "")
+        if not hmac.compare_digest(given.encode(), f"Bearer {self._token}".encode()):
+            raise NotAuthorized("the box's token is missing or wrong")
+        generation = int(request.headers.get("X-Sandbox-Generation", self.generation))
+        if generation < self.generation:
+            raise StaleGeneration(f"lease {generation} is over; lease {self.generation} holds this sandbox")
+        self.generation = generation
+
+    # --- life
+
+    async def _health(self, request: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
+
+    async def _ready(self, request: web.Request) -> web.Response:
+        return web.json_response({"ready": True, "sandbox_type": self.sandbox_type})
+
+    async def _heartbeat(self, request: web.Request) -> web.Response:
+        self.heartbeats += 1
+        return web.Response(status=204)
+
+    async def _desktop(self, request: web.Request) -> web.WebSocketResponse:
+        """Greet as a VNC server does, then send back what comes."""
+        socket = web.WebSocketResponse(protocols=("binary",))
+        await socket.prepare(request)
+        await socket.send_bytes(GREETING)
+        async for message in socket:
+            if message.type is WSMsgType.BINARY:
+                await socket.send_bytes(message.data)
+        return socket
+
+    # --- tools
+
+    async def _list_tools(self, request: web.Request) -> web.Response:
+        return web.json_response({"tools": list(TOOLS.values())})
+
+    async def _call_tool(self, request: web.Request) -> web.Response:
+        tool = TOOLS.get(name := request.match_info["name"])
+        if tool is None:
+            raise UnknownTool(f"no tool {name!r}; there are: {', '.join(TOOLS)}")
+        body = await request.json()
+        self.called.set()
+        (argument,) = tool["input_schema"]["required"]
+        text = body.get("arguments", {}).get(argument)
+        if not isinstance(text, str):
+            raise InvalidRequest(f"{name}: {argument} is missing, or no string")
+        return web.json_response(await _run(text, body.get("timeout"), with_code=name == "run_shell_command"))
+
+    # --- files
+
+    async def _read(self, request: web.Request) -> web.Response:
+        path = _path(request.query.get("path", ""))
+        if path in self.folders:
+            raise FileError(f"{path} is a folder")
+        if path not in self.files:
+            raise FileNotFound(f"there is no {path}")
+        return web.Response(body=self.files[path], content_type="application/octet-stream")
+
+    async def _write(self, request: web.Request) -> web.Response:
+        path = _path(request.query.get("path", ""))
+        if path in self.folders:
+            raise FileError(f"{path} is a folder")
+        content = await request.read()
+        self._add_folder(path.parent)
+        self.files[path] = content
+        return web.json_response(self._entry(path))
+
+    async def _entries(self, request: web.Request) -> web.Response:
+        path, depth = _path(request.query.get("path", ".")), int(request.query.get("depth", "1"))
+        if path not in self.folders and path not in self.files:
+            raise FileNotFound(f"there is no {path}")
+        inside = (
+            each
+            for each in sorted({*self.folders, *self.files})
+            if path in each.parents and len(each.relative_to(path).parts) <= depth
+        )
+        return web.json_response({"entries": [self._entry(each) for each in inside]})
+
+    async def _exists(self, request: web.Request) -> web.Response:
+        path = _path(request.query.get("path", ""))
+        return web.json_response({"exists": path in self.folders or path in self.files})
+
+    async def _make_folder(self, request: web.Request) -> web.Response:
+        path = _path((await request.json()).get("path", ""))
+        created = path not in self.folders
+        self._add_folder(path)
+        return web.json_response({"created": created})
+
+    async def _move(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        source, target = _path(body.get("source", "")), _path(body.get("destination", ""))
+        if source not in self.files and source not in self.folders:
+            raise FileNotFound(f"there is no {source}")
+        moved = {
+            path: target / path.relative_to(source) for path in (*self.files, *self.folders) if _below(path, source)
+        }
+        self._add_folder(target.parent)
+        for old, new in moved.items():
+            if old in self.files:
+                self.files[new] = self.files.pop(old)
+            else:
+                self.folders.discard(old)
+                self.folders.add(new)
+        return web.json_response(self._entry(target))
+
+    async def _remove(self, request: web.Request) -> web.Response:
+        path = _path(request.query.get("path", ""))
+        if path == WORKSPACE:
+            raise InvalidRequest("the workspace itself cannot be removed")
+        self.files = {each: content for each, content in self.files.items() if not _below(each, path)}
+        self.folders = {each for each in self.folders if not _below(each, path)}
+        return web.Response(status=204)
+
+    def _add_folder(self, path: PurePosixPath) -> None:
+        missing = [each for each in (path, *path.parents) if _below(each, WORKSPACE)]
+        if blocking := [each for each in missing if each in self.files]:
+            raise FileError(f"{blocking[0]} is a file")
+        self.folders.update(missing)
+
+    def _entry(self, path: PurePosixPath) -> dict[str, Any]:
+        content = self.files.get(path)
+        return {
+            "path": str(path),
+            "name": path.name,
+            "type": "dir" if content is None else "file",
+            "size": None if content is None else len(content),
+            "mtime_ms": int(time.time() * 1000),
+        }
+
+
+def _below(path: PurePosixPath, folder: PurePosixPath) -> bool:
+    return path == folder or folder in path.parents
+
+
+def _path(given: str) -> PurePosixPath:
+    parts: list[str] = []
+    for part in (WORKSPACE / given).parts[1:]:
+        if part == "..":
+            parts[-1:] = []
+        else:
+            parts.append(part)
+    path = PurePosixPath("/", *parts)
+    if not given or not _below(path, WORKSPACE):
+        raise InvalidRequest(f"{given!r} is not a path inside {WORKSPACE}")
+    return path
+
+
+async def _run(text: str, timeout: float | None, *, with_code: bool) -> dict[str, Any]:
+    word, _, rest = text.strip().partition(" ")
+    returncode = int(rest) if word == "exit" and rest.isdigit() else 0
+    output = "" if returncode else text
+    if word == "sleep":
+        try:
+            await asyncio.wait_for(asyncio.sleep(float(rest)), timeout or 60.0)
+        except TimeoutError:
+            returncode, output = 124, f"timed out after {timeout or 60.0:g} s"
+    content = [_text(output, "stdout")]
+    if with_code:
+        content.append(_text(str(returncode), "returncode"))
+    return {"meta": None, "content": content, "isError": returncode != 0}
+
+
+def _text(text: str, description: str) -> dict[str, Any]:
+    return {"type": "text", "text": text, "annotations": None, "description": description}

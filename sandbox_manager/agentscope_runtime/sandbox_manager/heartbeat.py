@@ -1,0 +1,122 @@
+"""Keeping boxes alive and noticing when they are not: heartbeats to each, and word of deaths from the engine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+from agentscope_runtime.sandbox.errors import SandboxError
+from agentscope_runtime.sandbox_manager.backends import Death, WatchBegins, WatchLost
+from agentscope_runtime.sandbox_manager.events import BackendBack, BackendLost, SandboxSilent
+from agentscope_runtime.sandbox_manager.means import Means, Unreachable
+from agentscope_runtime.sandbox_manager.retirement import Retirement
+from agentscope_runtime.sandbox_manager.states import Ending, SandboxRecord, State
+
+BEATS_PER_WATCHDOG = 4
+"""So that a box ends itself only after three beats in a row were lost, or the manager is gone."""
+PARALLEL = 16
+MISSES_TOLERATED = 1
+"""A second beat in a row that fails makes a warm box worthless, even if its container runs."""
+SILENT = Ending("did not answer any more", died=True)
+GONE = Ending("ended: its container is gone", died=True)
+
+
+class Heartbeat:
+    """Speaks to every box that is up, so that its watchdog rests, and retires those that are gone."""
+
+    def __init__(self, means: Means, retirement: Retirement) -> None:
+        self._means = means
+        self._retirement = retirement
+        self._misses: Counter[str] = Counter()
+
+    async def run(self) -> None:
+        """Beat until cancelled."""
+        while True:
+            await self.beat()
+            await asyncio.sleep(self._means.policy.watchdog / BEATS_PER_WATCHDOG)
+
+    async def beat(self) -> None:
+        """Speak to every box once."""
+        records = [record for record in await self._means.store.sandboxes() if record.answers]
+        self._misses = Counter({record.sandbox_id: self._misses[record.sandbox_id] for record in records})
+        slots = asyncio.Semaphore(PARALLEL)
+
+        async def one(record: SandboxRecord) -> None:
+            async with slots:
+                await self._beat_one(record)
+
+        async with asyncio.TaskGroup() as group:
+            for record in records:
+                group.create_task(one(record))
+
+    async def _beat_one(self, record: SandboxRecord) -> None:
+        sandbox_id = record.sandbox_id
+        try:
+            await self._means.doorbell.heartbeat(record)
+        except (Unreachable, SandboxError):
+            self._misses[sandbox_id] += 1
+            await self._missed(record, self._misses[sandbox_id])
+        else:
+            self._misses[sandbox_id] = 0
+
+    async def _missed(self, record: SandboxRecord, misses: int) -> None:
+        try:
+            alive = await self._means.backend.alive(record.sandbox_id)
+        except SandboxError:
+            return  # the engine does not answer either; nothing is known
+        if not alive:
+            await self._retirement.retire(record.sandbox_id, GONE)
+        elif misses > MISSES_TOLERATED:
+            await self._silent(record, misses)
+
+    async def _silent(self, record: SandboxRecord, misses: int) -> None:
+        try:
+            record = await self._means.store.get(record.sandbox_id)
+        except SandboxError:
+            return
+        if record.state is State.WARM:
+            await self._retirement.retire(record.sandbox_id, SILENT)
+        else:  # it may be busy with what its holder asked for: taking it away would lose their work
+            self._means.events.emit(SandboxSilent(record.sandbox_id, record.sandbox_type, misses))
+
+
+class DeathWatch:
+    """Listens to the engine, so that a death is known at once."""
+
+    def __init__(self, means: Means, retirement: Retirement, look: asyncio.Event) -> None:
+        """Prepare.
+
+        Args:
+            means: Whose backend is watched.
+            retirement: Where the dead go.
+            look: Set when deaths may have been missed.
+        """
+        self._means = means
+        self._retirement = retirement
+        self._look = look
+        self._lost = False
+
+    async def run(self) -> None:
+        """Listen until cancelled."""
+        async for news in self._means.backend.watch():
+            match news:
+                case Death(sandbox_id=sandbox_id, reason=reason):
+                    await self._died(sandbox_id, reason)
+                case WatchBegins():
+                    if self._lost:
+                        self._lost = False
+                        self._means.events.emit(BackendBack())
+                    self._look.set()
+                case WatchLost(reason=reason):
+                    if not self._lost:
+                        self._lost = True
+                        self._means.events.emit(BackendLost(reason))
+
+    async def _died(self, sandbox_id: str, reason: str) -> None:
+        try:
+            record = await self._means.store.get(sandbox_id)
+        except SandboxError:
+            return  # expected, or not ours
+        # While it starts, whoever brings it up notices, and knows its last words.
+        if record.answers:
+            await self._retirement.retire(sandbox_id, Ending(reason, died=True))

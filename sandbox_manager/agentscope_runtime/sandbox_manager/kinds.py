@@ -1,0 +1,46 @@
+"""From a kind of sandbox to what has to be started for it; the registry knows the kinds, the settings the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from agentscope_runtime.sandbox.registry import SandboxRegistry
+from agentscope_runtime.sandbox.types import SandboxType
+from agentscope_runtime.sandbox_manager.backends import Blueprint
+
+Kinds = Callable[[str], Blueprint]
+"""Returns what to start for a kind; raises UnknownSandboxType."""
+
+WITH_DESKTOP = frozenset({SandboxType.BROWSER})
+
+
+def registered_kinds(*, watchdog_seconds: float, ca_bundle: Path | None = None) -> Kinds:
+    """Return the kinds of the registry.
+
+    Args:
+        watchdog_seconds: Silence of the manager after which a box ends itself.
+        ca_bundle: PEM file of further certificate authorities for the boxes.
+    """
+    common: Mapping[str, object] = {
+        "watchdog_s": watchdog_seconds,
+        "ca_bundle": None if ca_bundle is None else ca_bundle.read_text(encoding="ascii", errors="ignore"),
+    }
+
+    def blueprint(sandbox_type: str) -> Blueprint:
+        config = SandboxRegistry.get_config_by_type(sandbox_type)
+        limits = config.limits
+        # A kernel idles at tens of megabytes: where cells are not the point, the first cell starts it.
+        kernel = config.runtime_config.get("kernel", "eager" if sandbox_type == SandboxType.BASE else "lazy")
+        has_desktop = bool(config.runtime_config.get("desktop", sandbox_type in WITH_DESKTOP))
+        return Blueprint(
+            sandbox_type=sandbox_type,
+            image=config.image_name,
+            memory=limits.memory,
+            nano_cpus=limits.nano_cpus,
+            shm=limits.shm,
+            has_desktop=has_desktop,
+            box_config={**common, "kernel": kernel, "options": {"environment": dict(config.environment)}},
+        )
+
+    return blueprint

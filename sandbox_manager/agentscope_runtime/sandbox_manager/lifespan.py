@@ -1,0 +1,136 @@
+"""The life of a manager: everything that it opens, in order, and closed in the opposite order whatever happens.
+
+The server and the embedded manager both live here; who serves HTTP on top of the pool is their business.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+
+from agentscope_runtime.sandbox.errors import SandboxError
+from agentscope_runtime.sandbox_manager.backends import Backend, Owner
+from agentscope_runtime.sandbox_manager.box import Boxes, box_session
+from agentscope_runtime.sandbox_manager.events import Events, log_event
+from agentscope_runtime.sandbox_manager.heartbeat import DeathWatch, Heartbeat
+from agentscope_runtime.sandbox_manager.keys import installation_id
+from agentscope_runtime.sandbox_manager.kinds import registered_kinds
+from agentscope_runtime.sandbox_manager.liveness import Liveness
+from agentscope_runtime.sandbox_manager.means import Means, Policy
+from agentscope_runtime.sandbox_manager.pool import Pool
+from agentscope_runtime.sandbox_manager.reaper import Reaper
+from agentscope_runtime.sandbox_manager.reconcile import Reconciler
+from agentscope_runtime.sandbox_manager.settings import Settings
+from agentscope_runtime.sandbox_manager.stores import Store
+from agentscope_runtime.sandbox_manager.stores.memory import MemoryStore
+
+logger = logging.getLogger(__name__)
+
+DESTROY_WITHIN = 20.0
+"""Seconds that the removal of this manager's sandboxes may take at the end; what is left then ends by its watchdog."""
+RESTART_AFTER = 1.0
+
+
+@asynccontextmanager
+async def running(
+    settings: Settings, *, backend: Backend | None = None, store: Store | None = None
+) -> AsyncIterator[Pool]:
+    """Run a manager while the context is open.
+
+    It begins at once to fill the pool and to remove what dead managers left; neither is waited for. An engine that
+    does not answer is no error here: calls that need it say so, and it may come back.
+
+    Args:
+        settings: All of it.
+        backend: Instead of the one that the settings name; the caller closes it.
+        store: Instead of the one that the settings name; the caller closes it.
+    """
+    owner = Owner(installation_id(settings.state_dir), f"mgr-{secrets.token_hex(8)}")
+    liveness = Liveness(settings.state_dir)
+    async with AsyncExitStack() as stack:
+        stack.enter_context(liveness.alive(owner.manager))
+        if backend is None:
+            backend = _make_backend(settings, owner)
+            stack.push_async_callback(backend.aclose)
+        session = await stack.enter_async_context(box_session())
+        boxes = Boxes(session)
+        means = Means(
+            store=store or MemoryStore(),
+            backend=backend,
+            doorbell=boxes,
+            kinds=registered_kinds(watchdog_seconds=settings.watchdog_seconds, ca_bundle=settings.box_ca_bundle),
+            events=Events(log_event),
+            policy=_policy(settings),
+        )
+        pool = Pool(means, boxes)
+        try:
+            async with _background(pool, means, owner, liveness):
+                yield pool
+        finally:
+            await _end(pool, backend, destroy=settings.auto_cleanup)
+
+
+async def _end(pool: Pool, backend: Backend, *, destroy: bool) -> None:
+    left = await pool.aclose(destroy=destroy, within=DESTROY_WITHIN)
+    if left:
+        logger.warning("%d sandboxes could not be removed; their watchdogs will end them", left)
+    elif destroy:
+        # An engine that is away keeps what it has; the next manager uses it again.
+        with suppress(SandboxError):
+            await backend.tidy()
+
+
+@asynccontextmanager
+async def _background(pool: Pool, means: Means, owner: Owner, liveness: Liveness) -> AsyncIterator[None]:
+    reconciler = Reconciler(means, pool.retirement, owner, liveness)
+    loops: dict[str, Callable[[], Awaitable[None]]] = {
+        "refill": pool.refill.run,
+        "heartbeat": Heartbeat(means, pool.retirement).run,
+        "deaths": DeathWatch(means, pool.retirement, reconciler.look).run,
+        "reconcile": reconciler.run,
+        "reaper": Reaper(means, pool.retirement, pool.activity).run,
+    }
+    with means.events.subscribed(pool.refill.note):
+        # No task group: it would wrap what the body raises, and there is nothing to gather, since no loop fails.
+        tasks = [asyncio.create_task(_forever(name, run), name=name) for name, run in loops.items()]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+
+
+async def _forever(name: str, run: Callable[[], Awaitable[None]]) -> None:
+    """Run a background loop; a bug in it is logged, and the loop goes on."""
+    while True:
+        try:
+            await run()
+        except Exception:
+            logger.exception("the %s loop failed; it starts again in %g s", name, RESTART_AFTER)
+        await asyncio.sleep(RESTART_AFTER)
+
+
+def _policy(settings: Settings) -> Policy:
+    return Policy(
+        targets=settings.pool_targets(),
+        limit=settings.max_sandbox_instances,
+        parallel=settings.refill_parallel,
+        start_timeout=settings.start_timeout,
+        idle_timeout=settings.heartbeat_timeout,
+        watchdog=settings.watchdog_seconds,
+        scan_interval=settings.watcher_scan_interval,
+    )
+
+
+def _make_backend(settings: Settings, owner: Owner) -> Backend:
+    if settings.container_deployment == "fake":
+        from agentscope_runtime.sandbox_manager.backends.fake import FakeBackend
+
+        return FakeBackend(owner)
+    from agentscope_runtime.sandbox_manager.backends.docker import DockerBackend
+
+    return DockerBackend(owner)

@@ -1,0 +1,89 @@
+"""What every part of the pool works with, in one place: the store, the backend, the boxes' doorbells, the rules."""
+
+from __future__ import annotations
+
+import secrets
+import string
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from agentscope_runtime.sandbox_manager.backends import Backend
+from agentscope_runtime.sandbox_manager.events import Events
+from agentscope_runtime.sandbox_manager.kinds import Kinds
+from agentscope_runtime.sandbox_manager.states import SandboxRecord, State
+from agentscope_runtime.sandbox_manager.stores import Store
+
+Clock = Callable[[], float]
+"""Returns UTC, as seconds since the epoch."""
+
+_ALPHABET = string.ascii_lowercase + string.digits
+
+
+class Unreachable(Exception):
+    """Nobody answers at a box's address; whether its container lives is for the backend to say."""
+
+
+class Doorbell(Protocol):
+    """The two questions that the pool asks a box."""
+
+    async def ready(self, record: SandboxRecord, wait: float) -> None:
+        """Return when the box is ready, within `wait` seconds.
+
+        Raises:
+            StartFailed: It is not, and says what is missing; or never will be.
+            Unreachable: Nobody answers there (yet).
+        """
+
+    async def heartbeat(self, record: SandboxRecord) -> None:
+        """Tell the box that its manager lives.
+
+        Raises:
+            Unreachable: Nobody answers there (any more).
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The rules of the pool; each is a setting, which says more."""
+
+    targets: Mapping[str, int] = field(default_factory=dict)
+    """Free sandboxes to keep, by kind."""
+    limit: int = 0
+    """Most that may be STARTING, WARM or LEASED; 0 is no limit."""
+    parallel: int = 2
+    """Starts at the same time."""
+    start_timeout: float = 60.0
+    idle_timeout: float = 300.0
+    watchdog: float = 60.0
+    """Seconds of silence after which a box ends itself; it gets four heartbeats in that time."""
+    scan_interval: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What a part of the pool is given."""
+
+    store: Store
+    backend: Backend
+    doorbell: Doorbell
+    kinds: Kinds
+    events: Events = field(default_factory=Events)
+    policy: Policy = field(default_factory=Policy)
+    clock: Clock = time.time
+
+    def draft(self, sandbox_type: str) -> SandboxRecord:
+        """Make the record of a sandbox that does not exist yet, with a name and a token of its own.
+
+        Raises:
+            UnknownSandboxType: Nobody registered such a kind.
+        """
+        return SandboxRecord(
+            sandbox_id="sbx-" + "".join(secrets.choice(_ALPHABET) for _ in range(20)),
+            sandbox_type=sandbox_type,
+            state=State.STARTING,
+            image=self.kinds(sandbox_type).image,
+            created_at=self.clock(),
+            token=secrets.token_urlsafe(32),
+        )

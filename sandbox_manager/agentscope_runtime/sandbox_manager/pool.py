@@ -1,0 +1,274 @@
+"""The pool: sessions get sandboxes here, use them, and give them up.
+
+It decides by asking the store, does the slow things outside of it, and gives back what a caller who left had reserved.
+A claim that finds everything warm touches no engine and no box. That a member lives is known from heartbeats and from
+the engine's word of deaths, not asked on the way; one that died within the last moments is found at its first use, by
+a typed error that says to connect again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+
+from agentscope_runtime.sandbox import wire
+from agentscope_runtime.sandbox.errors import (
+    InvalidRequest,
+    NotFound,
+    SandboxDied,
+    SandboxError,
+    StartFailed,
+    Unavailable,
+)
+from agentscope_runtime.sandbox_manager.arrivals import Arrivals, Ticket
+from agentscope_runtime.sandbox_manager.box import Box, Boxes
+from agentscope_runtime.sandbox_manager.events import (
+    Events,
+    LeaseEnded,
+    LeaseGranted,
+    SandboxReady,
+    SandboxStartFailed,
+)
+from agentscope_runtime.sandbox_manager.heartbeat import GONE
+from agentscope_runtime.sandbox_manager.launcher import Launcher
+from agentscope_runtime.sandbox_manager.means import Means
+from agentscope_runtime.sandbox_manager.reaper import Activity
+from agentscope_runtime.sandbox_manager.refill import Refill
+from agentscope_runtime.sandbox_manager.retirement import Retirement
+from agentscope_runtime.sandbox_manager.states import Census, Ending, Lease, LeaseKey, SandboxRecord
+from agentscope_runtime.sandbox_manager.stores import Claim
+
+ATTEMPTS = 2
+"""Starts that a waiting session is given: one may fail by bad luck."""
+DEATH_TAKES = 1.0
+"""Seconds until the engine has noticed the end of a container whose connections broke."""
+RELEASED = Ending("was released")
+STOPPING = "the sandbox manager is stopping"
+SHUTDOWN = Ending("was removed because its manager stopped")
+
+
+class Pool:
+    """Sandboxes by session, and those that are ready for the next one."""
+
+    def __init__(self, means: Means, boxes: Boxes | None = None) -> None:
+        """Build the pool; `lifespan.running` runs its background tasks.
+
+        Args:
+            means: What it works with.
+            boxes: For calls to boxes; without it, `use` is not possible (boxes in memory, in tests).
+        """
+        self._means = means
+        self._store = means.store
+        self._boxes = boxes
+        self._arrivals = Arrivals()
+        self._hits: Counter[str] = Counter()
+        self._misses: Counter[str] = Counter()
+        self._closed = False
+        self.activity = Activity()
+        self.launcher = Launcher(means, on_ready=self._is_ready, on_failed=self._has_failed)
+        self.retirement = Retirement(means, self.launcher, self._arrivals)
+        self.refill = Refill(means, self.launcher, self.retirement)
+
+    @property
+    def events(self) -> Events:
+        """What happens here; subscribe to it."""
+        return self._means.events
+
+    # --- sessions
+
+    async def connect(self, key: LeaseKey, sandbox_types: Sequence[str]) -> Lease:
+        """Give `key` one sandbox of each kind, all or none; again the same ones when it asks again.
+
+        Raises:
+            UnknownSandboxType: Nobody registered such a kind.
+            InvalidRequest: No kind, or one twice.
+            PoolExhausted: The limit forbids to start what is missing.
+            StartFailed, ImageMissing, BackendUnavailable: What is missing could not be started.
+        """
+        types = self._checked(sandbox_types)
+        began = asyncio.get_running_loop().time()
+        claim = await self._store.claim(key, types, {}, limit=self._means.policy.limit, now=self._means.clock())
+        self.refill.arrived(types)
+        if claim.lease is None:
+            claim = await self._wait_for(key, types)
+        assert claim.lease is not None
+        if claim.granted:
+            for record in claim.granted:
+                (self._hits if record.warm else self._misses)[record.sandbox_type] += 1
+            ids, warm = zip(*((record.sandbox_id, record.warm) for record in claim.granted), strict=True)
+            waited = asyncio.get_running_loop().time() - began
+            self.events.emit(LeaseGranted(key, ids, warm, waited))
+        return claim.lease
+
+    async def release(self, key: LeaseKey) -> None:
+        """End what `key` holds, and what it waits for; fine if that is nothing. Destroys in the background."""
+        self._arrivals.abort(key, Unavailable(f"{key} was released while it was being connected; connect again"))
+        records = await self._store.end_lease(key, RELEASED)
+        if records:
+            self.events.emit(LeaseEnded(key, tuple(record.sandbox_id for record in records), "released"))
+        self.retirement.destroy(records, RELEASED)
+        self.refill.wake()
+
+    async def release_sandbox(self, sandbox_id: str) -> None:
+        """End one sandbox, and leave the rest of its lease; fine if there is none. Destroys in the background."""
+        await self.retirement.retire(sandbox_id, RELEASED)
+
+    @asynccontextmanager
+    async def use(self, sandbox_id: str) -> AsyncIterator[Box]:
+        """Open a leased sandbox for calls; counts as activity for as long as the context is open.
+
+        Raises:
+            SandboxNotFound: It is unknown, was released, or nobody has leased it.
+            SandboxDied: It ended while it was leased.
+        """
+        if self._boxes is None:
+            raise Unavailable("this pool has no way to talk to sandboxes")
+        record = await self._store.touch(sandbox_id, now=self._means.clock())
+        try:
+            with self.activity.of(sandbox_id):
+                yield self._boxes.open(record, self.verdict)
+        finally:
+            with suppress(NotFound, SandboxDied):
+                await self._store.touch(sandbox_id, now=self._means.clock())
+
+    # --- questions
+
+    async def leases(self) -> list[Lease]:
+        """Return all leases, oldest first."""
+        return await self._store.leases()
+
+    async def sandboxes(self) -> list[SandboxRecord]:
+        """Return all sandboxes, in any state, oldest first."""
+        return await self._store.sandboxes()
+
+    async def sandbox(self, sandbox_id: str) -> SandboxRecord:
+        """Return one sandbox.
+
+        Raises:
+            SandboxNotFound: It is unknown, or was released.
+            SandboxDied: It ended while it was needed.
+        """
+        return await self._store.get(sandbox_id)
+
+    async def report(self) -> wire.PoolReport:
+        """Return how the pool stands, by kind."""
+        census = await self._store.census()
+        policy = self._means.policy
+        kinds = sorted({*census, *policy.targets, *self._hits, *self._misses})
+        return wire.PoolReport(limit=policy.limit, types={kind: self._status(kind, census) for kind in kinds})
+
+    async def verdict(self, record: SandboxRecord) -> SandboxError:
+        """Find out why a leased box does not answer; see `box.Verdict`."""
+        sandbox_id = record.sandbox_id
+        loop = asyncio.get_running_loop()
+        give_up = loop.time() + DEATH_TAKES
+        while True:
+            try:
+                await self._store.get(sandbox_id)
+                alive = await self._means.backend.alive(sandbox_id)
+            except SandboxError as e:
+                return e
+            if not alive:
+                await self.retirement.retire(sandbox_id, GONE)
+                return GONE.to_error(sandbox_id)
+            if loop.time() >= give_up:
+                return Unavailable(f"sandbox {sandbox_id} does not answer, though its container runs; try again")
+            await asyncio.sleep(DEATH_TAKES / 20)
+
+    async def aclose(self, *, destroy: bool, within: float) -> int:
+        """Start nothing any more; if `destroy`, destroy all sandboxes, and return how many could not be in time."""
+        self._closed = True
+        self._arrivals.abort_all(Unavailable(STOPPING))
+        await self.launcher.aclose()
+        left = 0
+        if destroy:
+            for record in await self._store.sandboxes():
+                await self.retirement.retire(record.sandbox_id, SHUTDOWN)
+            left = await self.retirement.drained(within)
+        await self.retirement.aclose()
+        return left
+
+    # --- how a session waits
+
+    def _checked(self, sandbox_types: Sequence[str]) -> tuple[str, ...]:
+        types = tuple(sandbox_types)
+        if not types:
+            raise InvalidRequest("name at least one sandbox type to connect to")
+        if len(set(types)) < len(types):
+            raise InvalidRequest(f"a session holds one sandbox of a kind: name each once, not {', '.join(types)}")
+        for kind in types:
+            self._means.kinds(kind)
+        if self._closed:
+            raise Unavailable(STOPPING)
+        return types
+
+    async def _wait_for(self, key: LeaseKey, types: tuple[str, ...]) -> Claim:
+        timeout = self._means.policy.start_timeout
+        with self._arrivals.waiting(key, types) as ticket:
+            try:
+                async with asyncio.timeout(timeout):
+                    return await self._claim_until_granted(key, types, ticket)
+            except TimeoutError as e:
+                await self._give_back(key, ticket)
+                raise StartFailed(
+                    f"not all of {', '.join(types)} were ready within {timeout:g} s; "
+                    f"{self.launcher.queued} starts are queued; see /v1/pool for failures"
+                ) from e
+            except BaseException:
+                await self._give_back(key, ticket)
+                raise
+
+    async def _claim_until_granted(self, key: LeaseKey, types: tuple[str, ...], ticket: Ticket) -> Claim:
+        failures = 0
+        while True:
+            drafts = {kind: self._means.draft(kind) for kind in types}
+            claim = await self._store.claim(key, types, drafts, limit=self._means.policy.limit, now=self._means.clock())
+            self.retirement.destroy(claim.displaced, Ending("made room in the pool for another kind"))
+            self.launcher.submit(claim.begun)
+            self.launcher.hurry(record.sandbox_id for record in claim.awaited)
+            if claim.lease is not None:
+                return claim
+            self.refill.wake()  # what was starting for the pool may be ours now
+            try:
+                await ticket.news()
+            except StartFailed:
+                failures += 1
+                if failures == ATTEMPTS:
+                    raise
+
+    async def _give_back(self, key: LeaseKey, ticket: Ticket) -> None:
+        types = ticket.types - self._arrivals.wanted_by_others(key, ticket)
+        for served in await self._store.give_back(key, sorted(types)):
+            self._arrivals.wake(served)
+        # A call that came in between may have counted on what was given back.
+        self._arrivals.wake(key)
+        self.refill.wake()
+
+    async def _is_ready(self, record: SandboxRecord, took: float) -> None:
+        if record.key is not None:
+            self._arrivals.wake(record.key)
+        self.events.emit(SandboxReady(record.sandbox_id, record.sandbox_type, took))
+
+    async def _has_failed(self, record: SandboxRecord, error: SandboxError) -> None:
+        ending = Ending(f"did not start: {error.detail}", died=True)
+        last = await self.retirement.retire(record.sandbox_id, ending)
+        if last is None:
+            return  # nobody wanted it any more
+        if last.key is not None:
+            self._arrivals.fail(last.key, last.sandbox_type, error)
+        self.events.emit(SandboxStartFailed(last.sandbox_id, last.sandbox_type, error.detail))
+
+    def _status(self, kind: str, census: dict[str, Census]) -> wire.PoolStatus:
+        count = census.get(kind, Census())
+        return wire.PoolStatus(
+            target=self._means.policy.targets.get(kind, 0),
+            ready=count.ready,
+            starting=count.starting,
+            leased=count.leased,
+            stopping=count.stopping,
+            hits=self._hits[kind],
+            misses=self._misses[kind],
+            failures=self.refill.failure(kind),
+        )

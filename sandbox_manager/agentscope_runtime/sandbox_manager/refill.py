@@ -1,0 +1,145 @@
+"""Keeping the pool at its targets: starting what is missing, trimming what is too much, pausing when starts fail.
+
+It is woken by what happens (a claim, a release, a death) and by the end of a pause, never by looking again and again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from agentscope_runtime.sandbox import wire
+from agentscope_runtime.sandbox.errors import UnknownSandboxType
+from agentscope_runtime.sandbox_manager.events import (
+    Event,
+    RefillDelayed,
+    SandboxReady,
+    SandboxRemoved,
+    SandboxStartFailed,
+)
+from agentscope_runtime.sandbox_manager.launcher import Launcher
+from agentscope_runtime.sandbox_manager.means import Means
+from agentscope_runtime.sandbox_manager.retirement import Retirement
+from agentscope_runtime.sandbox_manager.states import Census, Ending
+
+FIRST_PAUSE, LAST_PAUSE = 0.5, 30.0
+"""Seconds without a start for the pool after a failure: doubled with each in a row, give or take a fifth."""
+SURPLUS = Ending("was more than the pool needs")
+
+
+@dataclass(slots=True)
+class Failures:
+    """How starts of one kind have failed lately."""
+
+    count: int = 0
+    reason: str = ""
+    at: float | None = None
+    until: float = 0.0
+    """When the pool may try again."""
+
+    def to_wire(self, now: float) -> wire.Failure:
+        """Return it as `/v1/pool` tells it."""
+        retry_in = round(max(0.0, self.until - now), 3) if self.count else 0.0
+        return wire.Failure(count=self.count, reason=self.reason, at=self.at, retry_in=retry_in)
+
+
+class Refill:
+    """Brings the number of unclaimed sandboxes of each kind to its target, and keeps it there."""
+
+    def __init__(
+        self, means: Means, launcher: Launcher, retirement: Retirement, *, jitter: Callable[[], float] = random.random
+    ) -> None:
+        self._means = means
+        self._launcher = launcher
+        self._retirement = retirement
+        self._jitter = jitter
+        self._wake = asyncio.Event()
+        self._failures: dict[str, Failures] = {}
+        self._expected: set[str] = set()
+
+    def expect(self, kinds: Iterable[str]) -> None:
+        """Start one more of each kind, once: a session is about to ask for it."""
+        self._expected |= set(kinds)
+        self.wake()
+
+    def arrived(self, kinds: Iterable[str]) -> None:
+        """Take note that the session that was expected has asked; what it got is not replaced."""
+        self._expected -= set(kinds)
+
+    def wake(self) -> None:
+        """Look at the pool again."""
+        self._wake.set()
+
+    def note(self, event: Event) -> None:
+        """Subscribe to what happens: failures are counted, and everything is a reason to look again."""
+        match event:
+            case SandboxStartFailed(sandbox_type=kind, reason=reason):
+                self._count(kind, reason)
+                self._expected.discard(kind)  # whoever is expected will try, and be told
+            case SandboxReady(sandbox_type=kind):
+                self._failures.pop(kind, None)
+            case SandboxRemoved():
+                return  # it was counted out when it began to stop
+        self.wake()
+
+    def failure(self, sandbox_type: str) -> wire.Failure:
+        """Return how starts of this kind have failed lately."""
+        return self._failures.get(sandbox_type, Failures()).to_wire(self._means.clock())
+
+    async def run(self) -> None:
+        """Keep the pool filled until cancelled."""
+        while True:
+            self._wake.clear()
+            pause = await self.fill()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._wake.wait()
+
+    async def fill(self) -> float | None:
+        """Start what is missing now; return the seconds until there is a reason to look again, None without one."""
+        census = await self._means.store.census()
+        targets = self._means.policy.targets
+        pauses = []
+        for kind in targets.keys() | census.keys() | self._expected:
+            target = targets.get(kind, 0) + (kind in self._expected)
+            pause = await self._fill_kind(kind, target, census.get(kind, Census()))
+            if pause is not None:
+                pauses.append(pause)
+        return min(pauses, default=None)
+
+    async def _fill_kind(self, kind: str, target: int, census: Census) -> float | None:
+        if census.unclaimed > target:
+            surplus = await self._means.store.trim(kind, keep=target, ending=SURPLUS)
+            self._retirement.destroy(surplus, SURPLUS)
+            return None
+        missing = target - census.unclaimed
+        failures = self._failures.get(kind)
+        if missing and failures is not None:
+            pause = failures.until - self._means.clock()
+            if pause > 0:
+                return pause
+            # One tries whether it works again; if it does, its success wakes us for the others.
+            missing = 1 if census.unclaimed == census.ready else 0
+        for _ in range(missing):
+            try:
+                draft = self._means.draft(kind)
+            except UnknownSandboxType as e:
+                self._means.events.emit(SandboxStartFailed("", kind, e.detail))
+                return None
+            if not await self._means.store.record_start(draft, limit=self._means.policy.limit):
+                return None  # a release makes room, and wakes us
+            self._launcher.submit([draft])
+        return None
+
+    def _count(self, kind: str, reason: str) -> None:
+        failures = self._failures.setdefault(kind, Failures())
+        now = self._means.clock()
+        failures.count += 1
+        failures.reason, failures.at = reason, now
+        pause = min(FIRST_PAUSE * 2 ** min(failures.count - 1, 16), LAST_PAUSE) * (0.8 + 0.4 * self._jitter())
+        failures.until = now + pause
+        if kind in self._means.policy.targets:
+            self._means.events.emit(RefillDelayed(kind, failures.count, pause, reason))

@@ -1,0 +1,174 @@
+"""What can be set about a manager, by environment variable or by argument; read once, then frozen.
+
+Reading `Settings()` looks at the environment only. A `.env` file is the server command's business (`__main__`):
+importing or embedding the manager never changes the environment of a program that merely uses sandboxes.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class SettingsError(Exception):
+    """The settings do not make sense together; the message says what to change."""
+
+
+def default_state_dir() -> Path:
+    """Name the folder of this user's key, installation id and locks."""
+    if own := os.environ.get("AGENTSCOPE_RUNTIME_STATE_DIR"):
+        return Path(own).expanduser().absolute()
+    base = os.environ.get("XDG_STATE_HOME", "")
+    # The XDG specification says that relative values are to be ignored.
+    root = Path(base) if Path(base).is_absolute() else Path.home() / ".local" / "state"
+    return root / "agentscope-runtime"
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine can reach `host`."""
+    name = host.strip("[]").lower()
+    if name in LOOPBACK_NAMES:
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _listed(value: object) -> object:
+    """Read `a,b` or `["a", "b"]`."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        try:
+            return json.loads(value)
+        except ValueError as error:
+            raise ValueError(f"{value!r} is neither `a,b` nor a JSON list") from error
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+def _sized(value: object) -> object:
+    """Read `2`, `base=2,browser=1` or `{"base": 2}`."""
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    try:
+        if text.startswith("{"):
+            return json.loads(text)
+        if "=" not in text:
+            return int(text)
+        pairs = (part.partition("=") for part in text.split(",") if part.strip())
+        return {name.strip(): int(size) for name, _, size in pairs}
+    except ValueError as error:
+        raise ValueError(f"{text!r} is neither a number nor `base=2,browser=1` nor a JSON object") from error
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. The variable is the field's name in capitals, unless said otherwise."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True, populate_by_name=True)
+
+    host: str = "127.0.0.1"
+    """Address to listen on. Only this machine can reach the default; another one needs `BEARER_TOKEN`."""
+    port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    """TCP port; 0 takes a free one."""
+    bearer_token: SecretStr | None = None
+    """The key that callers must show. Without one, a manager on loopback makes one and keeps it in `state_dir`."""
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    """Further names (`box.example.org`, `box.example.org:8443`, `*` for any) that the Host header may have, e.g. behind
+    a proxy. Other names are refused: a web page could point a name of its own at this machine (DNS rebinding)."""
+
+    default_sandbox_type: Annotated[tuple[str, ...], NoDecode] = ("base",)
+    """Kinds that are kept warm: `base`, `base,browser` or a JSON list."""
+    pool_size: Annotated[int | dict[str, int], NoDecode] = 1
+    """Warm sandboxes to keep: one number for each default kind, or by kind (`base=2,browser=1`). One hides the start
+    of the next session; each costs its idle memory (about 100 MiB base, 450 MiB browser)."""
+    max_sandbox_instances: Annotated[int, Field(ge=0)] = 0
+    """Most sandboxes at once, over all kinds, warm ones included; 0 is no limit."""
+    refill_parallel: Annotated[int, Field(ge=1)] = Field(default_factory=lambda: os.cpu_count() or 2)
+    """Sandboxes that the refill starts at the same time. More than the CPUs only makes each of them slower."""
+    start_timeout: Annotated[float, Field(gt=0)] = 60.0
+    """Seconds that a container may take to become ready; then it counts as failed."""
+    heartbeat_timeout: Annotated[float, Field(gt=0)] = 300.0
+    """Seconds without a call, a transfer or an open desktop after which a leased sandbox is released."""
+    watcher_scan_interval: Annotated[float, Field(gt=0)] = 1.0
+    """Seconds between two looks at the pool for idle, dead and missing sandboxes."""
+    watchdog_seconds: Annotated[float, Field(ge=5)] = 60.0
+    """Seconds without a word from a manager after which a container ends itself."""
+    auto_cleanup: bool = True
+    """Whether the manager removes its sandboxes when it stops; else their own watchdog does."""
+
+    container_deployment: Literal["docker", "fake"] = "docker"
+    """What runs the sandboxes. `fake` runs none: it answers from memory, for tests."""
+    box_ca_bundle: Path | None = None
+    """PEM file of further certificate authorities that sandboxes shall trust (networks that intercept TLS)."""
+    state_dir: Annotated[Path, Field(validation_alias="AGENTSCOPE_RUNTIME_STATE_DIR")] = Field(
+        default_factory=default_state_dir
+    )
+    """Folder of the key, the installation id and locks: `AGENTSCOPE_RUNTIME_STATE_DIR`, else below
+    `XDG_STATE_HOME`, else `~/.local/state`."""
+
+    _lists = field_validator("allowed_hosts", "default_sandbox_type", mode="before")(_listed)
+    _sizes = field_validator("pool_size", mode="before")(_sized)
+
+    @field_validator("state_dir")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @field_validator("box_ca_bundle")
+    @classmethod
+    def _readable(cls, value: Path | None) -> Path | None:
+        if value is not None and not value.is_file():
+            raise ValueError(f"there is no file {value}")
+        return value
+
+    @model_validator(mode="after")
+    def _sizes_make_sense(self) -> Settings:
+        sizes = self.pool_targets()
+        if any(size < 0 for size in sizes.values()):
+            raise ValueError("POOL_SIZE cannot be negative")
+        total = sum(sizes.values())
+        if self.max_sandbox_instances and total > self.max_sandbox_instances:
+            raise ValueError(
+                f"POOL_SIZE asks for {total} warm sandboxes, MAX_SANDBOX_INSTANCES allows {self.max_sandbox_instances}"
+            )
+        return self
+
+    def pool_targets(self) -> dict[str, int]:
+        """Return how many warm sandboxes of each kind to keep."""
+        if isinstance(self.pool_size, dict):
+            return dict(self.pool_size)
+        return dict.fromkeys(self.default_sandbox_type, self.pool_size)
+
+    def redacted(self) -> dict[str, str]:
+        """Return the settings by variable name, as text, without secrets."""
+        values: Mapping[str, Any] = {name: getattr(self, name) for name in type(self).model_fields}
+        return {_variable(name): _shown(value) for name, value in values.items()}
+
+
+def _variable(field: str) -> str:
+    return "AGENTSCOPE_RUNTIME_STATE_DIR" if field == "state_dir" else field.upper()
+
+
+def _shown(value: object) -> str:
+    match value:
+        case None:
+            return "-"
+        case SecretStr():
+            return "set (not shown)"
+        case tuple():
+            return ",".join(value) or "-"
+        case dict():
+            return ",".join(f"{kind}={size}" for kind, size in value.items()) or "-"
+        case _:
+            return str(value)

@@ -1,0 +1,146 @@
+"""What the manager knows of its sandboxes: states, the moves between them, and frozen records.
+
+Plain data without I/O. The store decides which move happens; everything else only reads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from agentscope_runtime.sandbox import errors, wire
+
+
+class State(StrEnum):
+    """Where a sandbox is in its life."""
+
+    STARTING = "starting"  #: recorded; its container is asked for, or about to be, and does not answer yet
+    WARM = "warm"  #: answers, and no session uses it (it may be promised to one that waits for more)
+    LEASED = "leased"  #: one session holds it
+    STOPPING = "stopping"  #: on its way out; it never comes back
+
+
+MAY_BECOME: dict[State, frozenset[State]] = {
+    State.STARTING: frozenset({State.WARM, State.STOPPING}),
+    State.WARM: frozenset({State.LEASED, State.STOPPING}),
+    State.LEASED: frozenset({State.STOPPING}),
+    State.STOPPING: frozenset(),
+}
+"""The moves. There is none back to WARM: a sandbox that somebody used is destroyed."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseKey:
+    """Whose lease it is. Two names, never one joined string: (`a_b`, `c`) is not (`a`, `b_c`)."""
+
+    user_id: str
+    session_id: str
+
+    def __str__(self) -> str:
+        return f"session {self.session_id!r} of user {self.user_id!r}"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where the manager reaches a box."""
+
+    host: str
+    port: int
+    desktop_port: int | None = None
+    """Of websockify; None where the kind has no desktop."""
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxRecord:
+    """Everything known of one sandbox; a move makes a new record."""
+
+    sandbox_id: str
+    sandbox_type: str
+    state: State
+    image: str
+    created_at: float
+    token: str = field(repr=False)
+    """What the box wants to see; leaves the manager only on the container's standard input."""
+    container_id: str = ""
+    image_id: str = ""
+    """What `image` named when the container was made; another one today makes this one stale."""
+    address: Address | None = None
+    key: LeaseKey | None = None
+    """Who holds it, or (before LEASED) whom it is promised to."""
+    generation: int = 0
+    """Counts the leases; the box refuses calls that carry an older one."""
+    warm: bool = False
+    """Whether its lease found it ready."""
+    leased_at: float | None = None
+    last_active_at: float | None = None
+
+    @property
+    def answers(self) -> bool:
+        """Whether the box is up as far as the manager knows."""
+        return self.state in (State.WARM, State.LEASED)
+
+    def to_info(self) -> wire.SandboxInfo:
+        """Return what may be told about it: no token, no address."""
+        key = self.key
+        return wire.SandboxInfo(
+            sandbox_id=self.sandbox_id,
+            sandbox_type=self.sandbox_type,
+            state=self.state.value,
+            image=self.image,
+            container_id=self.container_id,
+            container_name=self.sandbox_id,
+            session_id=None if key is None else key.session_id,
+            user_id=None if key is None else key.user_id,
+            generation=self.generation,
+            warm=self.warm,
+            desktop=self.address is not None and self.address.desktop_port is not None,
+            created_at=self.created_at,
+            leased_at=self.leased_at,
+            last_active_at=self.last_active_at,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Sandboxes that one session holds, in the order in which they were asked for."""
+
+    key: LeaseKey
+    sandboxes: tuple[SandboxRecord, ...]
+
+    def to_info(self) -> wire.LeaseInfo:
+        """Return the lease as clients see it."""
+        return wire.LeaseInfo(
+            session_id=self.key.session_id,
+            user_id=self.key.user_id,
+            sandboxes=[record.to_info() for record in self.sandboxes],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Why a sandbox is no more; whoever asks for it later is told."""
+
+    reason: str
+    """Ends the sentence "sandbox X …": `was released`, `was idle for 300 s and released`, `ended: exit code 137`."""
+    died: bool = False
+    """Whether it went by itself, while it was needed."""
+
+    def to_error(self, sandbox_id: str) -> errors.SandboxError:
+        """Return the error for a call to the sandbox that ended like this."""
+        if self.died:
+            return errors.SandboxDied(f"sandbox {sandbox_id} {self.reason}; connect again to get a fresh one")
+        return errors.SandboxNotFound(f"sandbox {sandbox_id} {self.reason}")
+
+
+@dataclass(frozen=True, slots=True)
+class Census:
+    """How many sandboxes of one kind there are."""
+
+    starting: int = 0
+    """STARTING, promised or not, and WARM ones promised to a session that waits for its other kinds."""
+    ready: int = 0
+    """WARM and free."""
+    leased: int = 0
+    stopping: int = 0
+    unclaimed: int = 0
+    """STARTING or WARM and promised to nobody: what the pool's target is about."""

@@ -1,0 +1,48 @@
+"""What is started for each kind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agentscope_runtime.sandbox.errors import UnknownSandboxType
+from agentscope_runtime.sandbox_manager.backends import Order
+from agentscope_runtime.sandbox_manager.kinds import registered_kinds
+
+
+def test_the_built_in_kinds() -> None:
+    """A base has its kernel at once; a browser has a desktop, more room to draw, and a kernel for whoever asks."""
+    kinds = registered_kinds(watchdog_seconds=45.0)
+    base, browser = kinds("base"), kinds("browser")
+    assert base.image.endswith("/runtime-sandbox-base:latest")
+    assert (base.has_desktop, browser.has_desktop) == (False, True)
+    assert (base.box_config["kernel"], browser.box_config["kernel"]) == ("eager", "lazy")
+    assert browser.shm >= 256 << 20
+    assert browser.memory > base.memory
+    assert base.box_config["watchdog_s"] == 45.0
+
+
+def test_an_unknown_kind_is_an_error() -> None:
+    """Never the default kind's image instead."""
+    with pytest.raises(UnknownSandboxType, match="nonsense"):
+        registered_kinds(watchdog_seconds=60.0)("nonsense")
+
+
+def test_the_start_up_line_has_all_that_the_box_reads(tmp_path: Path) -> None:
+    """Token, identity, watchdog, kernel, certificates, options."""
+    bundle = tmp_path / "ca.pem"
+    bundle.write_text("-----BEGIN CERTIFICATE-----\n")
+    blueprint = registered_kinds(watchdog_seconds=60.0, ca_bundle=bundle)("base")
+    order = Order("sbx-1", blueprint, created_at=1.0, token="secret")
+    assert order.start_line() == {
+        "token": "secret",
+        "generation": 0,
+        "sandbox_id": "sbx-1",
+        "sandbox_type": "base",
+        "watchdog_s": 60.0,
+        "kernel": "eager",
+        "ca_bundle": "-----BEGIN CERTIFICATE-----\n",
+        "options": {"environment": {}},
+    }
+    assert "secret" not in repr(order)

@@ -1,0 +1,145 @@
+"""What the environment means for a manager."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from agentscope_runtime.sandbox_manager.settings import Settings, default_state_dir, is_loopback
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take the variables of whoever runs the tests away."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.delenv("AGENTSCOPE_RUNTIME_STATE_DIR", raising=False)
+
+
+def test_a_manager_is_private_and_keeps_one_base_sandbox_by_default() -> None:
+    """Nobody has to set anything."""
+    settings = Settings()
+    assert (settings.host, settings.port, settings.bearer_token) == ("127.0.0.1", 8000, None)
+    assert settings.pool_targets() == {"base": 1}
+
+
+@pytest.mark.parametrize(
+    ("kinds", "size", "targets"),
+    [
+        ("base,browser", "2", {"base": 2, "browser": 2}),
+        ('["base", "browser"]', "1", {"base": 1, "browser": 1}),
+        (" base , browser ", "base=2,browser=1", {"base": 2, "browser": 1}),
+        ("base", '{"browser": 3}', {"browser": 3}),
+        ("base", "0", {"base": 0}),
+    ],
+)
+def test_the_pool_is_set_in_words_or_json(
+    monkeypatch: pytest.MonkeyPatch, kinds: str, size: str, targets: dict[str, int]
+) -> None:
+    """Both forms that the documents show are understood."""
+    monkeypatch.setenv("DEFAULT_SANDBOX_TYPE", kinds)
+    monkeypatch.setenv("POOL_SIZE", size)
+    assert Settings().pool_targets() == targets
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("POOL_SIZE", "many"),
+        ("POOL_SIZE", "-1"),
+        ("POOL_SIZE", "base=x"),
+        ("PORT", "70000"),
+        ("WATCHER_SCAN_INTERVAL", "0"),
+        ("CONTAINER_DEPLOYMENT", "abacus"),
+        ("BOX_CA_BUNDLE", "/no/such/file"),
+        ("DEFAULT_SANDBOX_TYPE", "[base"),
+    ],
+)
+def test_nonsense_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    """A typing error ends the start, instead of meaning something else."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ValidationError):
+        Settings()
+
+
+def test_a_pool_larger_than_the_limit_is_refused() -> None:
+    """It could never be filled."""
+    with pytest.raises(ValidationError, match="MAX_SANDBOX_INSTANCES allows 2"):
+        Settings(pool_size=3, max_sandbox_instances=2)
+
+
+def test_the_key_is_not_shown() -> None:
+    """Neither the printed settings nor their repr hold it."""
+    settings = Settings(bearer_token="swordfish")
+    assert settings.redacted()["BEARER_TOKEN"] == "set (not shown)"
+    assert "swordfish" not in str(settings.redacted()) + repr(settings)
+
+
+def test_printed_settings_name_the_variables() -> None:
+    """What is printed can be put into a file and read back."""
+    shown = Settings(pool_size={"base": 2}).redacted()
+    assert shown["POOL_SIZE"] == "base=2"
+    assert shown["ALLOWED_HOSTS"] == "-"
+    assert "AGENTSCOPE_RUNTIME_STATE_DIR" in shown
+
+
+def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`BEARER_TOKEN=` in a file is no key that anybody could guess."""
+    monkeypatch.setenv("BEARER_TOKEN", "")
+    assert Settings().bearer_token is None
+
+
+def test_settings_do_not_change() -> None:
+    """Nothing that runs can be changed behind its back."""
+    with pytest.raises(ValidationError):
+        setattr(Settings(), "port", 1)  # noqa: B010 - a checker would stop the plain form
+
+
+@pytest.mark.parametrize(
+    ("environment", "folder"),
+    [
+        ({"AGENTSCOPE_RUNTIME_STATE_DIR": "/own"}, "/own"),
+        ({"XDG_STATE_HOME": "/xdg"}, "/xdg/agentscope-runtime"),
+        ({"XDG_STATE_HOME": "not/absolute", "HOME": "/home/me"}, "/home/me/.local/state/agentscope-runtime"),
+        ({"HOME": "/home/me"}, "/home/me/.local/state/agentscope-runtime"),
+    ],
+)
+def test_state_has_one_place(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], folder: str) -> None:
+    """The client looks in the same place."""
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert default_state_dir() == Settings().state_dir == Path(folder)
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.1.2.3", "::1", "[::1]", "LocalHost"])
+def test_loopback(host: str) -> None:
+    """These reach this machine only."""
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "192.168.1.4", "example.org", "localhost.example.org"])
+def test_not_loopback(host: str) -> None:
+    """These may be reached by others, as far as anybody can tell."""
+    assert not is_loopback(host)
+
+
+def test_importing_leaves_the_environment_alone(tmp_path: Path) -> None:
+    """A `.env` in the folder of a program that embeds the manager is that program's business."""
+    (tmp_path / ".env").write_text("POOL_SIZE=7\nSURPRISE=1\n")
+    code = (
+        "import os\n"
+        "from agentscope_runtime.sandbox_manager import embedded\n"
+        "from agentscope_runtime.sandbox_manager.settings import Settings\n"
+        "print(Settings().pool_size, 'SURPRISE' in os.environ)"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+    assert run.stdout.split() == ["1", "False"]

@@ -1,0 +1,72 @@
+"""The real Docker Engine, for tests: whether it is there, a backend that leaves nothing on it, crashes on demand."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, NoReturn
+
+import aiodocker
+import pytest
+
+from agentscope_runtime.sandbox.errors import BackendUnavailable
+from agentscope_runtime.sandbox.registry import SandboxRegistry
+from agentscope_runtime.sandbox_manager.backends import Owner
+from agentscope_runtime.sandbox_manager.backends.docker import DockerBackend
+
+
+def missing(reason: str) -> NoReturn:
+    """Skip the test; in CI, where everything must be there, fail it."""
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@asynccontextmanager
+async def docker_backend(kind: str = "base", *, publish: bool | None = None) -> AsyncIterator[DockerBackend]:
+    """Open a backend with an installation of its own, and remove everything of that installation at the end.
+
+    Skips the test, and says why, where there is no engine or the image of `kind` was not built.
+    """
+    backend = DockerBackend(Owner(secrets.token_hex(8), "mgr-1"), publish=publish)
+    try:
+        image = SandboxRegistry.image_for(kind)
+        try:
+            if await backend.image_id(image) is None:
+                missing(f"there is no image {image}: run `make images`")
+        except BackendUnavailable as e:
+            missing(f"no Docker Engine answers: {e.detail}")
+        try:
+            yield backend
+        finally:
+            for found in await backend.containers():
+                await backend.remove(found.sandbox_id)
+            await backend.tidy()
+    finally:
+        await backend.aclose()
+
+
+async def kill(name: str) -> None:
+    """End a container as a crash would."""
+    async with aiodocker.Docker() as docker:
+        await docker.containers.container(name).kill()
+
+
+async def inspect(name: str) -> dict[str, Any]:
+    """Return what the engine says of a container."""
+    async with aiodocker.Docker() as docker:
+        return await docker.containers.container(name).show()
+
+
+async def execute(name: str, *command: str) -> tuple[int, str]:
+    """Run a command in a container; return its exit code and output."""
+    async with aiodocker.Docker() as docker:
+        execution = await docker.containers.container(name).exec(list(command))
+        output = b""
+        async with execution.start(detach=False) as stream:
+            while message := await stream.read_out():
+                output += message.data
+        code = (await execution.inspect())["ExitCode"]
+        return int(code), output.decode(errors="replace")

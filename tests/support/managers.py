@@ -1,0 +1,135 @@
+"""Real managers for whole-system tests: each its own process, port, key and installation, on the real Docker Engine."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import docker
+import docker.models.containers
+import httpx
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def eventually(met: Callable[[], bool], within: float, what: str, every: float = 0.1) -> float:
+    """Wait until another process has done something that sends no event; return the seconds it took."""
+    begin = time.monotonic()
+    while not met():
+        if time.monotonic() - begin > within:
+            pytest.fail(f"not within {within:g} s: {what}")
+        time.sleep(every)
+    return time.monotonic() - begin
+
+
+def free_port() -> int:
+    """Return a TCP port of the loopback interface that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Server:
+    """One `runtime-sandbox-server` process with an installation of its own."""
+
+    def __init__(self, state_dir: Path, log: Path, **environment: str) -> None:
+        self.state_dir = state_dir
+        self.log = log
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.environment = environment
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @classmethod
+    @contextmanager
+    def temporary(cls, **environment: str) -> Iterator[Server]:
+        """Run a manager, its pool filled, while the block runs."""
+        with tempfile.TemporaryDirectory() as folder:
+            server = cls(Path(folder), Path(folder) / "server.log", **environment)
+            try:
+                yield server.start().wait_ready()
+            finally:
+                server.end()
+
+    def start(self) -> Server:
+        """Start the process, or start it again; `wait_ready` waits for its pool."""
+        variables = {
+            "PORT": str(self.port),
+            "AGENTSCOPE_RUNTIME_STATE_DIR": str(self.state_dir),
+            "PYTHONPATH": os.pathsep.join(str(ROOT / part) for part in ("client", "engine", "sandbox_manager")),
+            **self.environment,
+        }
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "agentscope_runtime.sandbox_manager"],
+                env={**os.environ, **variables},
+                cwd=self.state_dir,  # no .env of the checkout
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        return self
+
+    def wait_ready(self, within: float = 90.0) -> Server:
+        """Wait until the pool was filled once."""
+        try:
+            eventually(self._ready, within, "the manager's pool is ready")
+        except BaseException as e:
+            e.add_note(f"its log ends:\n{self.log.read_text()[-2000:]}")
+            raise
+        return self
+
+    def _ready(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, f"the manager ended:\n{self.log.read_text()[-2000:]}"
+        try:
+            return httpx.get(f"{self.url}/readiness", timeout=5).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def kill(self) -> None:
+        """End the process as a power cut would."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> int:
+        """Ask the process to end, and wait; return its exit status."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(timeout=60)
+
+    @property
+    def key(self) -> str:
+        """The key that the manager made for this machine's users."""
+        return (self.state_dir / "key").read_text().strip()
+
+    def http(self, timeout: float = 60.0) -> httpx.Client:
+        """Return a client that holds the key."""
+        headers = {"Authorization": f"Bearer {self.key}"}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=timeout)
+
+    def containers(self) -> list[docker.models.containers.Container]:
+        """Return every container of this installation, whatever its state."""
+        installation = (self.state_dir / "installation").read_text().strip()
+        label = f"agentscope_runtime.installation={installation}"
+        return list(docker.from_env().containers.list(all=True, filters={"label": label}, ignore_removed=True))
+
+    def end(self) -> None:
+        """Leave nothing: neither process nor container."""
+        if self.process is not None and self.process.poll() is None:
+            try:
+                self.stop()
+            except subprocess.TimeoutExpired:
+                self.kill()
+        if (self.state_dir / "installation").exists():
+            for container in self.containers():
+                container.remove(force=True)

@@ -1,0 +1,71 @@
+"""Every store there is, and the short words in which their contract is written."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from agentscope_runtime.sandbox_manager.states import Ending, LeaseKey, SandboxRecord, State
+from agentscope_runtime.sandbox_manager.stores import Claim, Store
+from agentscope_runtime.sandbox_manager.stores.memory import MemoryStore
+
+
+async def _memory() -> Store:
+    return MemoryStore()
+
+
+STORES: dict[str, Callable[[], Awaitable[Store]]] = {"memory": _memory}
+"""Makes an empty store of each kind; a new one joins here, and has to pass `tests/contracts/test_stores*.py`."""
+
+ENDING = Ending("was released")
+DEATH = Ending("ended with exit code 137", died=True)
+ALICE, BOB, CAROL = LeaseKey("alice", "s"), LeaseKey("bob", "s"), LeaseKey("carol", "s")
+
+
+_count = 0
+
+
+def draft(kind: str = "base") -> SandboxRecord:
+    """Make a record of a sandbox that nobody knows yet."""
+    global _count
+    _count += 1
+    return SandboxRecord(f"sbx-{_count:020}", kind, State.STARTING, f"image-{kind}", float(_count), "token")
+
+
+async def starting(store: Store, kind: str = "base") -> str:
+    """Record a start for the pool."""
+    record = draft(kind)
+    assert await store.record_start(record, limit=0)
+    return record.sandbox_id
+
+
+async def warm(store: Store, kind: str = "base") -> str:
+    """Have a free warm sandbox."""
+    sandbox_id = await starting(store, kind)
+    assert await store.mark_ready(sandbox_id) is not None
+    return sandbox_id
+
+
+async def claim(
+    store: Store, key: LeaseKey, *kinds: str, limit: int = 0, now: float = 100.0, drafts: bool = True
+) -> Claim:
+    """Claim these kinds, with drafts for all."""
+    made = {kind: draft(kind) for kind in kinds} if drafts else {}
+    return await store.claim(key, kinds, made, limit=limit, now=now)
+
+
+def ids(claimed: Claim) -> list[str]:
+    """Return the names in the lease of a claim."""
+    assert claimed.lease is not None
+    return [record.sandbox_id for record in claimed.lease.sandboxes]
+
+
+async def leased(store: Store, key: LeaseKey, *kinds: str, now: float = 100.0) -> list[str]:
+    """Give `key` a lease of warm sandboxes."""
+    for kind in kinds:
+        await warm(store, kind)
+    return ids(await claim(store, key, *kinds, drafts=False, now=now))
+
+
+async def states(store: Store) -> dict[str, State]:
+    """Return the state of every record."""
+    return {record.sandbox_id: record.state for record in await store.sandboxes()}
