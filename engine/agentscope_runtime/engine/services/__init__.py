@@ -1,0 +1,1 @@
+"""What an agent is served with: one module a service, each started and stopped with the application."""

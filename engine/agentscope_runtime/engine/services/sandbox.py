@@ -1,0 +1,272 @@
+"""The sandboxes of an application's sessions: the handler of a session connects, and gets the same ones each time.
+
+    service = SandboxService(base_url="http://127.0.0.1:8000")
+    await service.start()
+    (browser,) = await service.connect_async("session-1", "alice", ["browser"])
+    await browser.browser_navigate("https://example.com")
+    await service.stop()
+
+The leases are the manager's; here is only which of them this instance asked for.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Self, TypeVar
+
+from agentscope_runtime.sandbox import BaseSandbox, BaseSandboxAsync, BrowserSandbox, BrowserSandboxAsync, calls
+from agentscope_runtime.sandbox._async.connection import ConnectionAsync
+from agentscope_runtime.sandbox._sync.connection import Connection
+from agentscope_runtime.sandbox.embedded import Share
+from agentscope_runtime.sandbox.errors import InvalidRequest, NotAuthorized, SandboxError, Unavailable
+from agentscope_runtime.sandbox.registry import SandboxRegistry
+from agentscope_runtime.sandbox.settings import Origin, find_origin
+from agentscope_runtime.sandbox.waiting import run_blocking_async
+
+logger = logging.getLogger(__name__)
+
+Key = tuple[str, str]
+"""Session and user."""
+
+_Box = TypeVar("_Box", BaseSandbox, BaseSandboxAsync)
+
+
+class SandboxService:
+    """Leases sandboxes to the sessions of an application.
+
+    `connect` and `release` block for as long as the manager takes; handlers that must not use `connect_async` and
+    `release_async`. One instance may be used by many threads, and by the tasks of one event loop.
+    """
+
+    # Here, so that __del__ finds them even when the constructor was called wrongly.
+    _share: Share | None = None
+    _connection: Connection | None = None
+
+    def __init__(
+        self, base_url: str | None = None, bearer_token: str | None = None, drain_on_stop: bool = True
+    ) -> None:
+        """Describe the service; nothing happens before it is started, or first used.
+
+        Args:
+            base_url: Where the manager is; without one it is run in this process.
+            bearer_token: The manager's key. A manager on this machine without a configured key needs none here.
+            drain_on_stop: Whether stopping releases the sessions that this instance connected.
+        """
+        self.base_url = base_url
+        self.bearer_token = bearer_token
+        self.drain_on_stop = drain_on_stop
+        self._lock = threading.Lock()
+        self._stopped = False
+        self._origin: Origin | None = None
+        self._connection_async: ConnectionAsync | None = None
+        self._connected: set[Key] = set()
+        self._underway: Counter[Key] = Counter()
+
+    async def start(self) -> None:
+        """Find the manager, or start it in this process; a stopped service starts anew."""
+        self._stopped = False
+        await run_blocking_async(self._open)
+
+    async def stop(self) -> None:
+        """Release what this instance connected, and nothing else, and let go of the manager.
+
+        Raises:
+            SandboxError: something could not be released; all else is done all the same.
+        """
+        connection, self._connection_async = self._connection_async, None
+        try:
+            await run_blocking_async(self.close)
+        finally:
+            if connection is not None:
+                await connection.aclose()
+
+    async def health(self) -> bool:
+        """Ask the manager whether it serves this instance; False before the start and after the stop, too."""
+        if self._origin is None:
+            return False
+        try:
+            await self._link_async().send_async(calls.pool())
+        except SandboxError as error:
+            logger.warning("the sandbox manager does not serve this instance: %s", error)
+            return False
+        return True
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    def connect(
+        self, session_id: str, user_id: str | None = None, sandbox_types: Sequence[str] | None = None
+    ) -> list[BaseSandbox]:
+        """Give a session its sandboxes: those it holds already, new ones for types that it does not hold yet.
+
+        All or none, whoever asks, and however often. Blocks until they are ready.
+
+        Args:
+            session_id: The session.
+            user_id: Whose session it is; two users never share, even where their sessions have the same name.
+            sandbox_types: The kinds, each once, such as `["browser", "base"]`; `["base"]` by default.
+
+        Returns:
+            One started sandbox for each asked type, in the asked order.
+
+        Raises:
+            SandboxError: they are not to be had; the class and the message say why.
+        """
+        key = (session_id, user_id or "")
+        call = calls.connect(*key, ["base"] if sandbox_types is None else sandbox_types)
+        self._open()
+        with self._connecting(key):
+            connection = self._link()
+            lease = connection.send(call)
+        return [_class_for(info.sandbox_type, BaseSandbox).of(connection, info) for info in lease.sandboxes]
+
+    def release(self, session_id: str, user_id: str | None = None) -> bool:
+        """Give back all that a session holds, which destroys it; True, also when there was nothing."""
+        key = (session_id, user_id or "")
+        self._open()
+        self._link().send(calls.release(*key))
+        self._connected.discard(key)
+        return True
+
+    async def connect_async(
+        self, session_id: str, user_id: str | None = None, sandbox_types: Sequence[str] | None = None
+    ) -> list[BaseSandboxAsync]:
+        """Do what `connect` does without blocking; returns sandboxes of the asynchronous classes."""
+        key = (session_id, user_id or "")
+        call = calls.connect(*key, ["base"] if sandbox_types is None else sandbox_types)
+        await self._open_async()
+        with self._connecting(key):
+            connection = self._link_async()
+            lease = await connection.send_async(call)
+        return [_class_for(info.sandbox_type, BaseSandboxAsync).of(connection, info) for info in lease.sandboxes]
+
+    async def release_async(self, session_id: str, user_id: str | None = None) -> bool:
+        """Do what `release` does without blocking."""
+        key = (session_id, user_id or "")
+        await self._open_async()
+        await self._link_async().send_async(calls.release(*key))
+        self._connected.discard(key)
+        return True
+
+    def close(self) -> None:
+        """Do what `stop` does, for programs without an event loop."""
+        if self._connection_async is not None:
+            raise InvalidRequest("this service was used asynchronously; stop it with `await service.stop()`")
+        self._stopped = True
+        failure = self._drain() if self.drain_on_stop and self._origin is not None else None
+        with self._lock:
+            connection, self._connection = self._connection, None
+            share, self._share = self._share, None
+            self._origin = None
+        try:
+            if connection is not None:
+                connection.close()
+        finally:
+            if share is not None:
+                share.stop()
+        if failure is not None:
+            raise failure
+
+    def __enter__(self) -> Self:
+        self._stopped = False
+        self._open()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _drain(self) -> SandboxError | None:
+        """Release every session of this instance, those still connecting included; return the first failure."""
+        failure: SandboxError | None = None
+        for key in self._connected | set(self._underway):
+            try:
+                self._link().send(calls.release(*key))
+                self._connected.discard(key)
+            except SandboxError as error:
+                if failure is None:
+                    failure = error
+                else:
+                    failure.add_note(f"and: {error}")
+        return failure
+
+    @contextmanager
+    def _connecting(self, key: Key) -> Iterator[None]:
+        """Note that a session may hold something from now on, until it is certain that it does not."""
+        with self._lock:
+            self._underway[key] += 1
+        try:
+            yield
+            self._connected.add(key)
+        except (InvalidRequest, NotAuthorized, Unavailable):
+            raise  # refused
+        except BaseException:
+            self._connected.add(key)  # cancelled, or out of time: the manager may grant it all the same
+            raise
+        finally:
+            with self._lock:
+                self._underway[key] -= 1
+                self._underway += Counter()  # keeps only what is above zero
+
+    async def _open_async(self) -> None:
+        if self._origin is None or self._stopped:
+            await run_blocking_async(self._open)
+
+    def _open(self) -> None:
+        """Find the manager, or start it in this process, if that was not done yet."""
+        if self._stopped:
+            raise InvalidRequest("this SandboxService is stopped; start it again with `await service.start()`")
+        with self._lock:
+            if self._origin is not None:
+                return
+            if self.base_url is not None:
+                self._origin = find_origin(self.base_url, self.bearer_token)
+                return
+            self._share = Share()
+            try:
+                self._origin = self._share.start()
+            except BaseException:
+                self._share.stop()
+                self._share = None
+                raise
+
+    def _link(self) -> Connection:
+        with self._lock:
+            if self._connection is None:
+                assert self._origin is not None
+                self._connection = Connection(self._origin)
+            return self._connection
+
+    def _link_async(self) -> ConnectionAsync:
+        if self._connection_async is None:
+            assert self._origin is not None
+            self._connection_async = ConnectionAsync(self._origin)
+        return self._connection_async
+
+    def __del__(self) -> None:
+        if self._connection is not None:
+            self._connection.close()  # only sockets: the sessions live on by their leases
+        if self._share is not None:
+            warnings.warn("a SandboxService was never stopped", ResourceWarning, stacklevel=2, source=self)
+
+
+def _class_for(sandbox_type: str, kind: type[_Box]) -> type[_Box]:
+    """Return the class that serves a type: the newest that was registered for it, else the base class."""
+    return next((cls for cls in SandboxRegistry.get_classes_by_type(sandbox_type) if issubclass(cls, kind)), kind)
+
+
+# Their modules attach them to their types when they are imported.
+_ATTACHED = (BrowserSandbox, BrowserSandboxAsync)
