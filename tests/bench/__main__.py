@@ -1,0 +1,79 @@
+"""`make bench`: measure everything on a real Docker Engine, print a table, and keep all samples as JSON.
+
+Not a test: nothing fails when a target is missed; the table says so. `--quick` takes few samples, to see that it runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import docker
+from bench import cold, desktop, gateway, page, report, size, warm
+from managers import ROOT, Server
+
+from agentscope_runtime.sandbox.registry import SandboxRegistry
+
+RECORD = ROOT / "docs" / "performance.json"
+PAGE = ROOT / "docs" / "performance.md"
+
+
+def base_measures(n: int) -> list[report.Series]:
+    """Measure everything that needs base sandboxes only."""
+    with Server.temporary(DEFAULT_SANDBOX_TYPE="base", POOL_SIZE="3") as server:
+        memory = size.memory(server, "base")
+        return [*warm.base_sessions(server, n), *gateway.cells(server, n), memory]
+
+
+def browser_measures(n: int) -> list[report.Series]:
+    """Measure everything that needs browser sandboxes only; a browser takes seconds to replace, so fewer sessions."""
+    with Server.temporary(DEFAULT_SANDBOX_TYPE="browser", POOL_SIZE="2") as server, page.served() as url:
+        memory = size.memory(server, "browser")
+        return [warm.browser_sessions(server, url, max(3, n // 5)), desktop.changes(server, n), memory]
+
+
+def cold_measures(n: int) -> list[report.Series]:
+    """Measure new processes; each takes seconds."""
+    with page.served() as url:
+        return cold.scripts(max(3, n // 10), url)
+
+
+def size_measures(_: int) -> list[report.Series]:
+    """Read the sizes of the images."""
+    return [size.image(SandboxRegistry.get_image_by_type(kind), kind) for kind in ("base", "browser")]
+
+
+MEASURES: dict[str, Callable[[int], list[report.Series]]] = {
+    "base": base_measures,
+    "browser": browser_measures,
+    "cold": cold_measures,
+    "size": size_measures,
+}
+
+
+def main() -> None:
+    """Run the benchmarks that the command line asks for."""
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--only", choices=MEASURES, action="append", help="one group; may be repeated")
+    parser.add_argument("-n", type=int, default=200, help="samples of the warm measures (default: %(default)s)")
+    parser.add_argument("--quick", action="store_true", help="the same as -n 10")
+    parser.add_argument("--publish", action="store_true", help="write docs/performance.json and docs/performance.md")
+    arguments = parser.parse_args()
+    where = report.machine(docker.from_env().version())
+    print("  ".join(f"{name}: {value}" for name, value in where.items()), flush=True)
+    series: list[report.Series] = []
+    for name in arguments.only or MEASURES:
+        print(f"measuring {name} …", flush=True)
+        series += MEASURES[name](10 if arguments.quick else arguments.n)
+    print("\n" + report.table(series))
+    target = RECORD if arguments.publish else Path(tempfile.gettempdir()) / "agentscope-runtime-bench.json"
+    report.save(target, where, series)
+    print(f"\nall samples: {target}")
+    if arguments.publish:
+        report.publish(PAGE, where, series)
+
+
+if __name__ == "__main__":
+    main()
