@@ -76,7 +76,7 @@ lock: ## Resolve pyproject.toml into requirements.lock (UPGRADE=1: newest versio
 
 .PHONY: lowest
 lowest: setup ## Run the unit tests on the lowest versions that pyproject.toml allows
-	@scripts/lowest.sh
+	@scripts/lowest.sh $(T)
 
 .PHONY: clean
 clean: ## Remove the environment, build output, our images, and containers that this installation left

@@ -10,6 +10,7 @@ import sys
 import docker
 import docker.errors
 
+from agentscope_runtime.sandbox_manager.backends.docker_network import NAME
 from agentscope_runtime.sandbox_manager.builder import debian
 from agentscope_runtime.sandbox_manager.builder.build import INPUTS
 from agentscope_runtime.sandbox_manager.keys import installation_id
@@ -17,7 +18,7 @@ from agentscope_runtime.sandbox_manager.settings import default_state_dir
 
 
 def remove_sandboxes(engine: docker.DockerClient) -> None:
-    """Remove containers, then the volumes and networks that they used."""
+    """Remove containers, then the volumes that they used, and the network unless somebody else uses it."""
     ours: dict[str, str | list[str] | bool] = {
         "label": f"agentscope_runtime.installation={installation_id(default_state_dir())}"
     }
@@ -27,9 +28,10 @@ def remove_sandboxes(engine: docker.DockerClient) -> None:
     for volume in engine.volumes.list(filters=ours):
         print(f"clean    removing volume {volume.name}")
         volume.remove(force=True)
-    for network in engine.networks.list(filters=ours):
-        print(f"clean    removing network {network.name}")
-        network.remove()
+    for network in engine.networks.list(names=[f"^{NAME}$"]):
+        if not network.attrs.get("Containers") and not engine.containers.list(all=True, filters={"network": NAME}):
+            print(f"clean    removing network {network.name}")
+            network.remove()
 
 
 def remove_images(engine: docker.DockerClient) -> None:

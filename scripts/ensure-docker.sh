@@ -121,7 +121,7 @@ if [ -d /run/systemd/system ] && [ -z "${DOCKER_SOCKET:-}" ]; then
 fi
 
 # No systemd: a container, a chroot, a minimal machine. The package may have started the engine by its init script.
-[ -z "${DOCKER_SOCKET:-}" ] && pgrep -x dockerd >/dev/null && wait_for_engine 20 && finish "the engine answers"
+[ -z "${DOCKER_SOCKET:-}" ] && command -v pgrep >/dev/null && pgrep -x dockerd >/dev/null && wait_for_engine 20 && finish "the engine answers"
 
 mountpoint -q /sys/fs/cgroup || as_root mount -t cgroup2 cgroup2 /sys/fs/cgroup ||
   say docker "there is no /sys/fs/cgroup, and it cannot be mounted; the engine will say whether it needs it"

@@ -90,7 +90,7 @@ def test_tests_stand_where_the_code_stands(folder: str) -> None:
             continue
         inside = path.parent.relative_to(Path("tests") / folder)
         places = [ROOT / place / inside for place in MIRRORS[folder]]
-        subjects = {found.stem for about in places for found in [*about.glob("*"), *about.glob("_async/*")]}
+        subjects = {found.stem.strip("_") for about in places for found in [*about.glob("*"), *about.glob("_async/*")]}
         subject = path.stem.removeprefix("test_")
         if not any(subject == known or subject.startswith(f"{known}_") for known in subjects):
             astray.append(name)

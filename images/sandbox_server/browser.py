@@ -63,6 +63,10 @@ class Browser:
         """
         await self._attached()
 
+    def log_tail(self) -> str:
+        """Return what Chromium printed last."""
+        return self._chromium.last_words()
+
     def tools(self) -> Sequence[Tool]:
         """Return the browser tools."""
         return [self._tool(spec) for spec in SPECS]
@@ -142,6 +146,7 @@ class Browser:
         await self._session.lost()
         self._settled.clear()
         self._session = None
+        log.warning("the browser or its driver ended; Chromium last said: %s", self._chromium.last_words())
         self._note = "- Note: the browser had ended and was started again; its earlier pages are gone\n"
 
     async def _first_launch(self) -> str:

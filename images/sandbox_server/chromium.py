@@ -27,12 +27,20 @@ FEATURES_OFF = (
     "PreloadTopChromeWebUI",
     "Translate",  # the next ones ask servers of the vendor
     "OptimizationHints",
+    "AimEnabled",
+    "NetworkTimeServiceQuerying",
+    "PreconnectToSearch",
+    "SkipListAccountsWithoutGaiaCookies",
     "AutofillServerCommunication",
     "MediaRouter",
     "DialMediaRouteProvider",
     "CertificateTransparencyComponentUpdater",
     "GlobalMediaControls",
     "HttpsUpgrades",  # a plain http:// address is what was asked for
+    "HttpsFirstBalancedModeAutoEnable",
+    "AvoidUnnecessaryBeforeUnloadCheckSync",  # the next ones are what Playwright counts on
+    "PaintHolding",
+    "DestroyProfileOnBrowserClose",  # the tools hold on to the profile when its last window closes
     "LensOverlay",
 )
 
@@ -43,11 +51,14 @@ FLAGS = (
     "--no-default-browser-check",
     "--start-maximized",
     "--hide-crash-restore-bubble",  # after an end by force the next start shows the page, not a question
-    "--keep-alive-for-test",  # closing the last window must not end the browser
+    "--keep-alive-for-test",  # closing the last window must not end the browser; needs extensions to be possible
     "--password-store=basic",
     "--disable-gpu",  # there is none; the compositor paints in software
     "--enable-unsafe-swiftshader",  # WebGL in software, started when a page asks for it
-    "--disable-extensions",
+    "--disable-back-forward-cache",  # a page that comes out of it never loads, and Playwright would wait for that
+    "--allow-pre-commit-input",
+    "--disable-component-extensions-with-background-pages",
+    "--disable-default-apps",
     "--disable-sync",
     "--disable-background-networking",
     "--disable-component-update",
@@ -55,6 +66,7 @@ FLAGS = (
     "--disable-client-side-phishing-detection",
     "--disable-field-trial-config",
     "--disable-breakpad",
+    "--metrics-recording-only",
     "--disable-search-engine-choice-screen",
     "--no-pings",
     "--disable-background-timer-throttling",  # tools also drive pages behind the front tab
@@ -90,10 +102,9 @@ class Chromium:
         await self._child.start()
         return (await self._child.printed(LISTENING))[1]
 
-    async def obituary(self) -> str:
-        """Wait for its end and say how it came."""
-        assert self._child is not None, "Chromium was not launched"
-        return await self._child.obituary()
+    def last_words(self) -> str:
+        """Return the end of what it printed."""
+        return self._child.last_words() if self._child is not None else ""
 
     async def stop(self) -> None:
         """End it."""

@@ -20,12 +20,12 @@ from agentscope_runtime.sandbox_manager.backends import (
     Order,
     Owner,
     Started,
+    Unreachable,
     WatchBegins,
 )
 from agentscope_runtime.sandbox_manager.backends.fake import FakeBackend, FakeEngine
 from agentscope_runtime.sandbox_manager.box import Boxes, box_session
 from agentscope_runtime.sandbox_manager.kinds import registered_kinds
-from agentscope_runtime.sandbox_manager.means import Unreachable
 from agentscope_runtime.sandbox_manager.states import SandboxRecord, State
 
 READY_WITHIN = 20.0

@@ -45,9 +45,11 @@ def test_back_and_forward(web: BrowserBox, seen: Witness) -> None:
     """They move in the page's own history, and say so where it ends."""
     web.ok("browser_navigate", url="http://example.com/")
     web.ok("browser_navigate", url="http://example.com/second")
+    began = time.monotonic()
     assert "- Page Title: Home" in web.ok("browser_navigate_back")
     assert seen.page("example.com").title() == "Home"
     assert "- Page Title: Second" in web.ok("browser_navigate_forward")
+    assert time.monotonic() - began < 4, "no event of a page that was loaded before is waited for in vain"
     assert seen.page("example.com").title() == "Second"
     assert "no page to go forward to" in web.error("browser_navigate_forward")
 

@@ -190,3 +190,14 @@ def test_json_survives_what_users_print(shared_box: RealBox) -> None:
     text = 'quotes " and \\ and \u2028 and \x00 and 💡'
     assert stdout(shared_box.cell(f"print({text!r}, end='')")) == text
     assert json.loads(stdout(shared_box.cell("import json; print(json.dumps({'a': [1, None]}))"))) == {"a": [1, None]}
+
+
+def test_a_host_that_refuses_namespaces() -> None:
+    """Where the user land cannot be made, readiness fails at once and says why; nothing of the user runs without it."""
+    with real_box(ready=False, security=["no-new-privileges"]) as box:  # the engine's own profile: no namespaces
+        began = time.monotonic()
+        answer = box.http.get("/ready", params={"wait": 30}, timeout=35)
+        assert answer.status_code == 503 and answer.json()["code"] == "start_failed"
+        assert "the user land cannot be made" in answer.json()["detail"] and time.monotonic() - began < 5
+        for result in (box.cell("print(1)"), box.shell("echo 1")):
+            assert result["isError"] is True and stdout(result) == "" and "the user land cannot be made" in str(result)

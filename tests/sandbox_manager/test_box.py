@@ -22,9 +22,9 @@ from agentscope_runtime.sandbox.errors import (
     Unavailable,
     UnknownTool,
 )
+from agentscope_runtime.sandbox_manager.backends import Unreachable
 from agentscope_runtime.sandbox_manager.backends.fake_box import GREETING, FakeBox
 from agentscope_runtime.sandbox_manager.box import Box, Boxes, box_session
-from agentscope_runtime.sandbox_manager.means import Unreachable
 from agentscope_runtime.sandbox_manager.states import Address, SandboxRecord, State
 
 TOKEN = "t" * 32

@@ -9,9 +9,9 @@ from fake_pool import World, key, world
 from virtual_time import settle, virtual
 
 from agentscope_runtime.sandbox.errors import BackendUnavailable, SandboxDied
-from agentscope_runtime.sandbox_manager.backends import WatchBegins, WatchLost
+from agentscope_runtime.sandbox_manager.backends import Unreachable, WatchBegins, WatchLost
 from agentscope_runtime.sandbox_manager.events import BackendBack, BackendLost, SandboxSilent
-from agentscope_runtime.sandbox_manager.means import Policy, Unreachable
+from agentscope_runtime.sandbox_manager.means import Policy
 
 POLICY = Policy(targets={"base": 1}, watchdog=60.0, idle_timeout=10_000.0)
 

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from virtual_time import virtual
 
-from agentscope_runtime.sandbox_manager.uninterrupted import all_of, uninterrupted
+from agentscope_runtime.sandbox_manager.uninterrupted import uninterrupted
 
 
 @virtual
@@ -41,23 +41,3 @@ async def test_without_cancellation_it_is_as_if_it_were_not_there() -> None:
     with pytest.raises(ZeroDivisionError):
         await uninterrupted(work())
     assert await uninterrupted(asyncio.sleep(1.0, "result")) == "result"
-
-
-@virtual
-async def test_side_by_side_both_end_before_an_error_is_raised() -> None:
-    """The first one's error is raised when the second one is done, too."""
-    done: list[str] = []
-
-    async def work(seconds: float, error: Exception | None = None) -> float:
-        await asyncio.sleep(seconds)
-        done.append(f"{seconds:g}")
-        if error is not None:
-            raise error
-        return seconds
-
-    assert await all_of(work(1.0), work(2.0)) == (1.0, 2.0)
-    with pytest.raises(KeyError):
-        await all_of(work(3.0, KeyError()), work(4.0))
-    with pytest.raises(ValueError, match="second"):
-        await all_of(work(6.0), work(5.0, ValueError("second")))
-    assert done == ["1", "2", "3", "4", "5", "6"]

@@ -43,7 +43,6 @@ async def docker_backend(kind: str = "base", *, publish: bool | None = None) -> 
         finally:
             for found in await backend.containers():
                 await backend.remove(found.sandbox_id)
-            await backend.tidy()
     finally:
         await backend.aclose()
 

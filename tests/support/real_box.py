@@ -84,18 +84,21 @@ def part(result: dict[str, Any], description: str) -> str:
 
 
 @contextmanager
-def real_box(kind: str = "base", *, ready: bool = True, **line: object) -> Iterator[RealBox]:
+def real_box(
+    kind: str = "base", *, ready: bool = True, security: list[str] | None = None, **line: object
+) -> Iterator[RealBox]:
     """Run a box; it is removed at the end. Skips the test, and says why, where the image was not built.
 
     Args:
         kind: The type of sandbox.
         ready: Whether to wait until it is ready, or only until it listens.
+        security: Other security options than the manager's.
         line: Members of the start-up line that shall differ.
     """
     token = secrets.token_urlsafe(24)
     order = _order(kind, token, {"kernel": "eager", "watchdog_s": 600.0, "ca_bundle": None, **line})
     stdin = json.dumps(order.start_line()).encode() + b"\n"
-    with told_box(stdin, order) as (container, began), _client(container, token) as http:
+    with told_box(stdin, order, security) as (container, began), _client(container, token) as http:
         listening = _wait_listening(http, container, began)
         if ready:
             answer = http.get("/ready", params={"wait": 30}, timeout=35)
@@ -104,7 +107,9 @@ def real_box(kind: str = "base", *, ready: bool = True, **line: object) -> Itera
 
 
 @contextmanager
-def told_box(stdin: bytes, order: Order | None = None) -> Iterator[tuple[Container, float]]:
+def told_box(
+    stdin: bytes, order: Order | None = None, security: list[str] | None = None
+) -> Iterator[tuple[Container, float]]:
     """Run a container that is told these bytes and then nothing more; give it with the moment of its start."""
     order = order or _order("base", "", {})
     engine = docker.from_env()
@@ -113,7 +118,7 @@ def told_box(stdin: bytes, order: Order | None = None) -> Iterator[tuple[Contain
             engine.images.get(order.blueprint.image)
         except docker.errors.ImageNotFound:
             pytest.skip(f"there is no image {order.blueprint.image}: run `make images`")
-        with _network(engine) as network, _running(engine, network, order, stdin) as running:
+        with _network(engine) as network, _running(engine, network, order, stdin, security) as running:
             yield running
     finally:
         engine.close()
@@ -150,10 +155,12 @@ def _network(engine: docker.DockerClient) -> Iterator[str]:
 
 @contextmanager
 def _running(
-    engine: docker.DockerClient, network: str, order: Order, stdin: bytes
+    engine: docker.DockerClient, network: str, order: Order, stdin: bytes, security: list[str] | None
 ) -> Iterator[tuple[Container, float]]:
     owner = Owner("tests", order.sandbox_id)
     config = container_config(order, owner, network=network, publish=False, seccomp=seccomp_profile())
+    if security is not None:
+        config["HostConfig"]["SecurityOpt"] = security
     config["HostConfig"]["AutoRemove"] = False  # exit code and log of a box that ended are wanted
     made = engine.api.create_container_from_config(config, order.sandbox_id)  # type: ignore[no-untyped-call]
     try:

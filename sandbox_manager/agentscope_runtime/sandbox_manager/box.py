@@ -23,7 +23,7 @@ from agentscope_runtime.sandbox.errors import (
     Unavailable,
     from_problem,
 )
-from agentscope_runtime.sandbox_manager.means import Unreachable
+from agentscope_runtime.sandbox_manager.backends import Unreachable
 from agentscope_runtime.sandbox_manager.states import Address, SandboxRecord
 
 Verdict = Callable[[SandboxRecord], Awaitable[SandboxError]]

@@ -6,9 +6,9 @@ import asyncio
 from collections import Counter
 
 from agentscope_runtime.sandbox.errors import SandboxError
-from agentscope_runtime.sandbox_manager.backends import Death, WatchBegins, WatchLost
+from agentscope_runtime.sandbox_manager.backends import Death, Unreachable, WatchBegins, WatchLost
 from agentscope_runtime.sandbox_manager.events import BackendBack, BackendLost, SandboxSilent
-from agentscope_runtime.sandbox_manager.means import Means, Unreachable
+from agentscope_runtime.sandbox_manager.means import Means
 from agentscope_runtime.sandbox_manager.retirement import Retirement
 from agentscope_runtime.sandbox_manager.states import Ending, SandboxRecord, State
 

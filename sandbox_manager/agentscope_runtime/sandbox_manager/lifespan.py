@@ -9,9 +9,8 @@ import asyncio
 import logging
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 
-from agentscope_runtime.sandbox.errors import SandboxError
 from agentscope_runtime.sandbox_manager.backends import Backend, Owner
 from agentscope_runtime.sandbox_manager.box import Boxes, box_session
 from agentscope_runtime.sandbox_manager.events import Events, log_event
@@ -70,17 +69,13 @@ async def running(
             async with _background(pool, means, owner, liveness):
                 yield pool
         finally:
-            await _end(pool, backend, destroy=settings.auto_cleanup)
+            await _end(pool, destroy=settings.auto_cleanup)
 
 
-async def _end(pool: Pool, backend: Backend, *, destroy: bool) -> None:
+async def _end(pool: Pool, *, destroy: bool) -> None:
     left = await pool.aclose(destroy=destroy, within=DESTROY_WITHIN)
     if left:
         logger.warning("%d sandboxes could not be removed; their watchdogs will end them", left)
-    elif destroy:
-        # An engine that is away keeps what it has; the next manager uses it again.
-        with suppress(SandboxError):
-            await backend.tidy()
 
 
 @asynccontextmanager

@@ -21,10 +21,6 @@ Clock = Callable[[], float]
 _ALPHABET = string.ascii_lowercase + string.digits
 
 
-class Unreachable(Exception):
-    """Nobody answers at a box's address; whether its container lives is for the backend to say."""
-
-
 class Doorbell(Protocol):
     """The two questions that the pool asks a box."""
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 
 from agentscope_runtime.sandbox.errors import StartFailed
-from agentscope_runtime.sandbox_manager.backends import Order
-from agentscope_runtime.sandbox_manager.means import Means, Unreachable
+from agentscope_runtime.sandbox_manager.backends import Order, Unreachable
+from agentscope_runtime.sandbox_manager.means import Means
 from agentscope_runtime.sandbox_manager.states import SandboxRecord
 
 KNOCK_EVERY = 0.01

@@ -59,7 +59,8 @@ def test_a_file_without_a_hash_is_out_of_date(plan: Plan, tmp_path: Path) -> Non
     assert not product.up_to_date(plan.folder, plan.recipe)
 
 
-def test_what_is_committed_fits_its_inputs() -> None:
-    """The bundle in the package was made from images/novnc as it is now; `make images` makes it again."""
+@pytest.mark.docker
+def test_the_packages_bundle_fits_its_inputs() -> None:
+    """`make images`, which every test on an engine is run after, made it from images/novnc as it is now."""
     for recipe in RECIPES.values():
         assert recipe.product is None or product.up_to_date(images_folder(), recipe)

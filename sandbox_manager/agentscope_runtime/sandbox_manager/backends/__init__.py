@@ -117,6 +117,10 @@ class WatchLost:
     reason: str
 
 
+class Unreachable(Exception):
+    """Nobody answers at a box's address; whether its container lives is for the backend to say."""
+
+
 class Backend(Protocol):
     """Makes, finds and removes containers.
 
@@ -158,9 +162,6 @@ class Backend(Protocol):
 
     def watch(self) -> AsyncIterator[WatchBegins | Death | WatchLost]:
         """Tell of deaths of this manager's containers, for as long as it is iterated; survives the engine's restart."""
-
-    async def tidy(self) -> None:
-        """Remove what the installation's managers share on the engine, unless somebody still uses it."""
 
     async def aclose(self) -> None:
         """End what the backend keeps open; containers stay as they are."""

@@ -38,7 +38,7 @@ from agentscope_runtime.sandbox_manager.backends.docker_console import Console
 from agentscope_runtime.sandbox_manager.backends.docker_events import deaths
 from agentscope_runtime.sandbox_manager.backends.docker_network import Network, is_network_trouble
 from agentscope_runtime.sandbox_manager.states import Address
-from agentscope_runtime.sandbox_manager.uninterrupted import all_of, uninterrupted
+from agentscope_runtime.sandbox_manager.uninterrupted import uninterrupted
 
 CALL_TIMEOUT = 60.0
 """Seconds for one call to the engine; a start under heavy load takes some seconds."""
@@ -63,7 +63,7 @@ class DockerBackend:
         self.owner = owner
         self._publish = sys.platform != "linux" if publish is None else publish
         self._client: aiodocker.Docker | None = None
-        self._network = Network(owner)
+        self._network = Network()
         self._consoles: dict[str, Console] = {}
 
     # --- one container
@@ -81,7 +81,7 @@ class DockerBackend:
             except aiodocker.DockerError as e:
                 if not is_network_trouble(e):
                     raise
-            # Somebody removed it since we looked: the last other manager of the installation, or a prune.
+            # The first start on this engine, or the first after a prune. Trying first saves every other one a call.
             await self._remove(order.sandbox_id)
             await self._network.ensure(docker)
             return await self._run(docker, order)
@@ -91,11 +91,7 @@ class DockerBackend:
         config = container_config(
             order, self.owner, network=self._network.reference, publish=self._publish, seccomp=seccomp_profile()
         )
-        creating = docker.containers.create(config, name=order.sandbox_id)
-        if self._network.is_known:
-            container = await creating
-        else:  # side by side: a container can be made before its network
-            container, _ = await all_of(creating, self._network.ensure(docker))
+        container = await docker.containers.create(config, name=order.sandbox_id)
         # Attached before it runs, so that none of its output is missed. The line may wait in the pipe.
         console = await Console.attach(container)
         self._consoles[order.sandbox_id] = console
@@ -196,11 +192,6 @@ class DockerBackend:
         label = f"{Labels.INSTALLATION}={self.owner.installation}"
         listed = await self._docker().volumes.list(filters={"label": [label], **filters})  # type: ignore[no-untyped-call]
         return listed["Volumes"] or []
-
-    async def tidy(self) -> None:
-        """See `Backend.tidy`: removes the installation's network."""
-        with _translated():
-            await self._network.remove(self._docker())
 
     # --- what happens
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from functools import cache
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 from agentscope_runtime.sandbox_manager.backends import BOX_PORT, DESKTOP_PORT, Labels, Order, Owner
@@ -32,9 +31,8 @@ TMPFS = {
 @cache
 def seccomp_profile() -> str:
     """Return our seccomp profile as one line of JSON: Docker's, plus user namespaces for Chromium's own sandbox."""
-    packaged = resources.files(__package__).joinpath("seccomp.json")
-    source = packaged if packaged.is_file() else Path(__file__).parents[4] / "images" / "seccomp.json"
-    return json.dumps(json.loads(source.read_text(encoding="utf-8")), separators=(",", ":"))
+    profile = resources.files(__package__).joinpath("seccomp.json").read_text(encoding="utf-8")
+    return json.dumps(json.loads(profile), separators=(",", ":"))
 
 
 def labels(owner: Owner, sandbox_id: str, sandbox_type: str, created_at: float) -> dict[str, str]:
@@ -70,7 +68,8 @@ def container_config(order: Order, owner: Owner, *, network: str, publish: bool,
             "NetworkMode": network,
             "PortBindings": {f"{port}/tcp": [{"HostIp": "127.0.0.1", "HostPort": ""}] for port in ports},
             "CapDrop": ["ALL"],
-            "SecurityOpt": ["no-new-privileges", f"seccomp={seccomp}"],
+            # AppArmor's default profile for containers forbids every mount, those of the user land included.
+            "SecurityOpt": ["no-new-privileges", f"seccomp={seccomp}", "apparmor=unconfined"],
             "ReadonlyRootfs": True,
             # Users' code gets a /proc of its own in a nested namespace, which the kernel only allows where nothing of
             # the container's /proc is masked; the box server masks it there.

@@ -1,5 +1,6 @@
-"""The private network of an installation: a bridge on which boxes reach the world and the host reaches them, but not
-one box another. Made by the first start that finds it missing, removed by the last manager that ends.
+"""The private network of the boxes: a bridge on which they reach the world and the host reaches them, but not one box
+another. There is one for the whole engine, whatever the installation: it separates every box from every other anyway,
+engines have room for some thirty bridges only, and making one at each start would cost a script 150 ms.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from typing import Any
 import aiodocker
 
 from agentscope_runtime.sandbox.errors import BackendUnavailable
-from agentscope_runtime.sandbox_manager.backends import Labels, Owner
 
+NAME = "agentscope-runtime"
 IN_USE, GONE, CONFLICT = 403, 404, 409
 
 
@@ -22,19 +23,12 @@ def is_network_trouble(error: aiodocker.DockerError) -> bool:
 
 
 class Network:
-    """The bridge of one installation."""
+    """The bridge, as one manager knows it."""
 
-    def __init__(self, owner: Owner) -> None:
-        self.name = f"agentscope-runtime-{owner.installation}"
-        self.reference = self.name
+    def __init__(self) -> None:
+        self.reference = NAME
         """How to name it to the engine: the id once it is known, since names need not be unique there."""
-        self._owner = owner
         self._lock = asyncio.Lock()
-
-    @property
-    def is_known(self) -> bool:
-        """Whether it was there lately."""
-        return self.reference != self.name
 
     async def ensure(self, docker: aiodocker.Docker) -> None:
         """Make it, unless it is there; several managers may do so at the same time, and end up with the same one."""
@@ -49,45 +43,27 @@ class Network:
                 await _delete(docker, network["Id"])
             self.reference = existing[0]["Id"]
 
-    async def remove(self, docker: aiodocker.Docker) -> None:
-        """Remove it, unless somebody uses it; fine if there is none."""
-        self.reference = self.name
-        for network in await self._existing(docker):
-            await _delete(docker, network["Id"])
-
     async def _create(self, docker: aiodocker.Docker) -> None:
-        try:
-            await self._ask(docker)
-        except aiodocker.DockerError as e:
-            if "address pool" not in e.message:
-                raise
-            # An engine has room for some thirty bridges. What killed managers of whatever installation left is unused
-            # and made again when it is missed, so removing it harms nobody.
-            await docker.networks.prune(filters={"label": [Labels.INSTALLATION]})
-            try:
-                await self._ask(docker)
-            except aiodocker.DockerError as still:
-                raise BackendUnavailable(
-                    f"no room for another network; `docker network prune` may help: {still.message}"
-                ) from still
-
-    async def _ask(self, docker: aiodocker.Docker) -> None:
         config = {
-            "Name": self.name,
+            "Name": NAME,
             "Driver": "bridge",
             "CheckDuplicate": True,
-            "Labels": {Labels.INSTALLATION: self._owner.installation},
+            "Labels": {NAME: "boxes"},
             "Options": {"com.docker.network.bridge.enable_icc": "false"},
         }
         try:
             await docker.networks.create(config)
         except aiodocker.DockerError as e:
+            if "address pool" in e.message:
+                raise BackendUnavailable(
+                    f"the engine has no room for another network; `docker network prune` may help: {e.message}"
+                ) from e
             if e.status != CONFLICT:  # another manager was faster
                 raise
 
     async def _existing(self, docker: aiodocker.Docker) -> list[dict[str, Any]]:
-        listed = await docker.networks.list(filters={"name": [self.name]})  # which finds parts of names, too
-        named = [network for network in listed if network["Name"] == self.name]
+        listed = await docker.networks.list(filters={"name": [NAME]})  # which finds parts of names, too
+        named = [network for network in listed if network["Name"] == NAME]
         return sorted(named, key=lambda network: (network["Created"], network["Id"]))
 
 

@@ -20,11 +20,11 @@ from agentscope_runtime.sandbox_manager.backends import (
     Order,
     Owner,
     Started,
+    Unreachable,
     WatchBegins,
     WatchLost,
 )
 from agentscope_runtime.sandbox_manager.backends.fake_box import FakeBox
-from agentscope_runtime.sandbox_manager.means import Unreachable
 from agentscope_runtime.sandbox_manager.states import Address, SandboxRecord
 from agentscope_runtime.sandbox_manager.uninterrupted import uninterrupted
 
@@ -147,9 +147,6 @@ class FakeBackend:
                 yield await news.get()
         finally:
             self.engine.watchers.remove(watcher)
-
-    async def tidy(self) -> None:
-        """See `Backend.tidy`."""
 
     async def aclose(self) -> None:
         """Stop serving; the boxes of this manager end with it."""

@@ -2,7 +2,7 @@
 
     runtime-sandbox-builder             make every image whose inputs changed
     runtime-sandbox-builder browser     make this one, and those below it
-    runtime-sandbox-builder --check     only tell whether what is committed fits its inputs; needs no engine
+    runtime-sandbox-builder --check     only tell whether noVNC's bundle fits its inputs; needs no engine
 
 What each step does is in the modules beside this one.
 """
@@ -47,7 +47,7 @@ def parser() -> argparse.ArgumentParser:
     )
     options.add_argument("--keep-ca", action="store_true", help="leave that CA in the images; else nothing of it stays")
     options.add_argument("--base", metavar="IMAGE", help="the Debian image to build on, instead of finding one")
-    options.add_argument("--check", action="store_true", help="make nothing; fail if what is committed is out of date")
+    options.add_argument("--check", action="store_true", help="make nothing; fail if noVNC's bundle is out of date")
     return options
 
 
@@ -161,7 +161,7 @@ def run(options: argparse.Namespace, progress: Progress) -> None:
     if options.check:
         stale = [r.name for r in chosen if r.product is not None and not product.up_to_date(folder, r)]
         if stale:
-            raise BuildFailed(f"out of date: {', '.join(stale)}", "Run make images, and commit what it wrote.")
+            raise BuildFailed(f"out of date: {', '.join(stale)}", "Run make images.")
         return
     engine = _connect()
     try:

@@ -1,7 +1,7 @@
 """A file that is built in an image and wanted outside: noVNC's bundle, which the manager serves from its package.
 
-It is committed, so neither a checkout nor a wheel needs Node or an engine to have it. Its first line carries the hash
-of what it was made from; when that differs, it is made again.
+It is made once per checkout and carried by the wheel, so no host needs Node. Its first line carries the hash of what it
+was made from; when that differs, it is made again.
 """
 
 from __future__ import annotations

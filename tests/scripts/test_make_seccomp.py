@@ -8,24 +8,27 @@ import sys
 from pathlib import Path
 from typing import Any
 
-IMAGES = Path(__file__).parents[2] / "images"
+ROOT = Path(__file__).parents[2]
+PROFILE = ROOT / "sandbox_manager/agentscope_runtime/sandbox_manager/backends/seccomp.json"
 
 
 def rules(name: str) -> list[dict[str, Any]]:
     """Return the rules that name a call."""
-    profile = json.loads((IMAGES / "seccomp.json").read_text())
+    profile = json.loads(PROFILE.read_text())
     return [rule for rule in profile["syscalls"] if name in rule["names"]]
 
 
 def test_the_file_is_up_to_date() -> None:
     """Who changes the script runs it."""
-    done = subprocess.run([sys.executable, str(IMAGES / "make_seccomp.py"), "--check"], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "scripts/make_seccomp.py"), "--check"], capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
 
 
 def test_what_is_not_named_is_refused() -> None:
     """The profile is a list of what is allowed, for both kinds of machine, and no 32-bit ones."""
-    profile = json.loads((IMAGES / "seccomp.json").read_text())
+    profile = json.loads(PROFILE.read_text())
     assert profile["defaultAction"] == "SCMP_ACT_ERRNO"
     assert {entry["architecture"] for entry in profile["archMap"]} == {"SCMP_ARCH_X86_64", "SCMP_ARCH_AARCH64"}
     assert not any(entry["subArchitectures"] for entry in profile["archMap"])

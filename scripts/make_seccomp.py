@@ -1,4 +1,4 @@
-"""Write `seccomp.json`, the list of system calls that a box may make: `python images/make_seccomp.py [--check]`.
+"""Write `seccomp.json`, the list of system calls that a box may make: `python scripts/make_seccomp.py [--check]`.
 
 Everything that is not named is refused with EPERM. The list is for a container without capabilities, and has two
 deviations from what a container engine allows by default: the calls that user, mount and pid namespaces need are
@@ -18,7 +18,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-TARGET = Path(__file__).with_name("seccomp.json")
+ROOT = Path(__file__).resolve().parent.parent
+TARGET = ROOT / "sandbox_manager/agentscope_runtime/sandbox_manager/backends/seccomp.json"
 
 ENOSYS = 38
 AF_VSOCK = 40
