@@ -43,7 +43,7 @@ images: setup docker ## Build the images whose inputs changed (NO_CACHE=1, CA_BU
 	@$(VENV)/bin/runtime-sandbox-builder all $(BUILDER_FLAGS)
 
 .PHONY: chromium
-chromium: ## Make sure that this machine has a Chromium for the viewer's test
+chromium: setup ## Make sure that this machine has a Chromium for the tests that look at pages
 	@scripts/ensure-chromium.sh
 
 ##@ While developing

@@ -12,7 +12,7 @@ import docker.errors
 
 from agentscope_runtime.sandbox_manager.backends.docker_network import NAME
 from agentscope_runtime.sandbox_manager.builder import debian
-from agentscope_runtime.sandbox_manager.builder.build import INPUTS
+from agentscope_runtime.sandbox_manager.builder.build import INPUTS, STAGE
 from agentscope_runtime.sandbox_manager.keys import installation_id
 from agentscope_runtime.sandbox_manager.settings import default_state_dir
 
@@ -47,6 +47,8 @@ def remove_images(engine: docker.DockerClient) -> None:
             print(f"clean    image {name} stays: {error.explanation}")
             continue
         print(f"clean    removed image {name}")
+    freed = engine.images.prune(filters={"dangling": True, "label": STAGE})["SpaceReclaimed"]
+    print(f"clean    removed what builds left as cache: {int(freed) / 1e6:.0f} MB")
 
 
 def main() -> int:

@@ -1,9 +1,10 @@
 """Write `seccomp.json`, the list of system calls that a box may make: `python scripts/make_seccomp.py [--check]`.
 
-Everything that is not named is refused with EPERM. The list is for a container without capabilities, and has two
-deviations from what a container engine allows by default: the calls that user, mount and pid namespaces need are
-allowed, for the user land of the box and for Chromium's own sandbox; and `clone3` answers ENOSYS, so that the C
-library uses `clone`, whose flags a filter can see.
+Everything that is not named is refused with EPERM. The list is our own, for a container without capabilities, and
+stricter than what a container engine allows by default, but for two things: the calls that user, mount and pid
+namespaces need are allowed, for the user land of the box and for Chromium's own sandbox; and so are memory policies,
+process_madvise and pidfd_getfd, which reach no further than ptrace does. `clone3` answers ENOSYS, so that the C library
+uses `clone`, whose flags a filter can see.
 
 Left out on purpose, apart from what only root could use: the kernel's keyrings (not namespaced), bpf and
 perf_event_open, userfaultfd and io_uring (a large surface, few users), open_by_handle_at (escapes by inode number),

@@ -10,6 +10,7 @@ import argparse
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -27,7 +28,7 @@ from agentscope_runtime.sandbox_manager.settings import default_state_dir
 
 ROOT = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
-START_SECONDS = 180.0
+START_SECONDS = 120.0
 STOP_SECONDS = 40.0
 DEMO_STOP_SECONDS = 5.0
 MANAGER_LABEL = "agentscope_runtime.manager"
@@ -117,14 +118,16 @@ def missing(answer: Any) -> str:
     if not isinstance(answer, dict):
         return "it does not answer yet"
     kinds = answer.get("missing", {})
-    words = [f"{kind} {of['ready']} of {of['target']}" for kind, of in kinds.items()]
-    reasons = {of["reason"]: None for of in kinds.values() if of.get("reason")}
-    return ", ".join(words) + "".join(f"; {reason}" for reason in reasons)
+    # The same cause names another sandbox at each try, and a long reason ends in a log, which has its own place.
+    reasons = {re.sub(r"sbx-\w+", "sbx-…", of["reason"])[:300]: None for of in kinds.values() if of.get("reason")}
+    words = ", ".join(f"{kind} {of['ready']} of {of['target']}" for kind, of in kinds.items())
+    return "\n         ".join([words, *reasons])
 
 
 def wait_ready(process: subprocess.Popen[bytes], port: int) -> float:
     """Wait until every pool was filled once; say from time to time what is missing."""
     began = told = time.monotonic()
+    said = ""
     while True:
         status, answer = ask(port, "/readiness")
         passed = time.monotonic() - began
@@ -137,7 +140,8 @@ def wait_ready(process: subprocess.Popen[bytes], port: int) -> float:
             raise Failed(f"the pool is not warm after {START_SECONDS:.0f} s: {detail}")
         if time.monotonic() - told > 5:
             told = time.monotonic()
-            say(f"… {passed:.0f} s: {detail}")
+            say(f"… {passed:.0f} s: {detail.partition(chr(10))[0] if detail == said else detail}")
+            said = detail
         time.sleep(0.1)
 
 

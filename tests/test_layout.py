@@ -23,6 +23,7 @@ MIRRORS = {
 """Where the code is that a folder of tests is about."""
 
 NO_MIRROR = {
+    "tests/images/test_desktop_escapes.py": "ways out of the user land by the screen and the browser, across modules",
     "tests/images/test_server.py": "the box server as a whole: who may call, what it answers, how it starts and ends",
 }
 """Test files in a mirroring folder that are about no single module, with the reason."""

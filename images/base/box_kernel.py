@@ -11,15 +11,23 @@ import os
 import secrets
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from ipykernel.iostream import OutStream
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
+from jupyter_client.session import Session
 from traitlets.config import Config
 
 TEXT_LIMIT = 1 << 20
 """Characters of one stream that one cell may send: a `while True: print(…)` must not flood the server."""
+
+IMAGE_LIMIT = 16 << 20
+"""Base64 characters of all images in one message: beyond 24 MiB for everything, the server hangs up."""
+
+HEARD = {"status", "stream", "execute_result", "display_data", "error", "clear_output"}
+"""The messages, besides replies, that the server listens to."""
 
 SETTLE_TIMEOUT_S = 0.5
 CHUNK = 1 << 16
@@ -48,7 +56,7 @@ class BoundedStream(OutStream):
         """Write what the limit still allows; claim to have written it all."""
         if not isinstance(string, str):
             raise TypeError(f"write() argument must be str, not {type(string).__name__}")
-        kept = string[: self._left]
+        kept = _unicode(string[: self._left])
         self._left -= len(kept)
         self._cut += len(string) - len(kept)
         if kept:
@@ -93,6 +101,68 @@ class BoundedStream(OutStream):
         return next((n for n in lengths if self._mark.startswith(data[-n:])), 0)
 
 
+class BoundedSession(Session):
+    """Sends what the server listens to, and not more of it than the server takes."""
+
+    def send(self, stream: Any, msg_or_type: Any, content: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """Cut the content of a message and send it; what nobody listens to is not sent at all."""
+        message = msg_or_type if isinstance(msg_or_type, dict) else None
+        kind = message["header"]["msg_type"] if message else msg_or_type
+        if kind not in HEARD and not kind.endswith("_reply"):
+            return None
+        given = message["content"] if message else content
+        if isinstance(given, dict) and kind in BOUNDED:
+            given = BOUNDED[kind](given)
+        if message is None:
+            return super().send(stream, kind, given, *args, **kwargs)
+        return super().send(stream, {**message, "content": given, "metadata": {}}, None, *args, **kwargs)
+
+
+def _unicode(text: str) -> str:
+    """Return text that can be encoded: strings in Python may have halves of surrogate pairs."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _cut(text: Any, limit: int = TEXT_LIMIT) -> str:
+    value = text if isinstance(text, str) else str(text)
+    cut = len(value) - limit
+    return _unicode(value[:limit]) + (f"\n… [{cut} more characters were cut here]" if cut > 0 else "")
+
+
+def _bounded_data(content: dict[str, Any]) -> dict[str, Any]:
+    """Bound what is shown: its text and its images; nobody listens to the rest."""
+    data = content.get("data") or {}
+    kept, left, words = {}, IMAGE_LIMIT, [_cut(data.get("text/plain", ""))]
+    for kind, image in data.items():
+        if isinstance(image, str) and kind.startswith("image/") and kind != "image/svg+xml":
+            if len(image) > left:
+                words.append(f"[an image was left out: {kind} of {len(image)} base64 characters, over {IMAGE_LIMIT}]")
+                continue
+            kept[kind] = image
+            left -= len(image)
+    return {**content, "data": {**kept, "text/plain": "\n".join(filter(None, words))}, "metadata": {}, "transient": {}}
+
+
+def _bounded_error(content: dict[str, Any]) -> dict[str, Any]:
+    traceback = _cut("\n".join(map(str, content.get("traceback") or ())))
+    return {"ename": _cut(content.get("ename", ""), 1000), "evalue": "", "traceback": [traceback]}
+
+
+def _bounded_reply(content: dict[str, Any]) -> dict[str, Any]:
+    """Leave the error out, which is a message of its own, and of the rest keep what a pager shows."""
+    pages = [page for page in content.get("payload") or () if page.get("source") == "page"]
+    payload = [{"source": "page", "data": _bounded_data(page)["data"]} for page in pages[-1:]]
+    return {"status": content.get("status"), "execution_count": content.get("execution_count"), "payload": payload}
+
+
+BOUNDED: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "execute_result": _bounded_data,
+    "display_data": _bounded_data,
+    "error": _bounded_error,
+    "execute_reply": _bounded_reply,
+}
+
+
 class BoxKernel(IPythonKernel):
     """A kernel whose cells end only when their output is complete."""
 
@@ -112,6 +182,9 @@ class BoxKernel(IPythonKernel):
 
 class BoxKernelApp(IPKernelApp):
     """The application around the kernel."""
+
+    def _session_default(self) -> Session:
+        return BoundedSession(parent=self)
 
     def init_iopub(self, context: Any) -> None:
         """Open the channel of the output without a limit in messages; the streams are bounded in characters."""

@@ -6,6 +6,7 @@ the whole `properties`, `required` and `additionalProperties: false`. A schema w
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -66,6 +67,17 @@ def _check_value(schema: Mapping[str, Any], value: Any, where: str) -> None:
     if isinstance(value, list) and "items" in schema:
         for index, item in enumerate(value):
             _check_value(schema["items"], item, f"{where}, item {index},")
+    elif not _is_unicode(value):
+        raise InvalidArgument(f"{where} is not Unicode text: there is half of a surrogate pair in it")
+
+
+def _is_unicode(value: Any) -> bool:
+    """Return whether all text in it can be encoded; JSON can spell halves of surrogate pairs, which cannot."""
+    try:
+        (value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is(value: Any, name: str) -> bool:

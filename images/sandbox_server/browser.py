@@ -42,7 +42,7 @@ class Browser:
         """Show the browser on this desktop."""
         self._config = config
         self._desktop = desktop
-        self._chromium = Chromium(config.home, config.run_dir, desktop.display)
+        self._chromium = Chromium(config, desktop.access())
         self._session: Session | None = None
         self._settled = asyncio.Event()
         """Set while there is a session, and for good after a failure."""
@@ -65,7 +65,7 @@ class Browser:
 
     def log_tail(self) -> str:
         """Return what Chromium printed last."""
-        return self._chromium.last_words()
+        return self._chromium.log_tail()
 
     def tools(self) -> Sequence[Tool]:
         """Return the browser tools."""
@@ -146,7 +146,7 @@ class Browser:
         await self._session.lost()
         self._settled.clear()
         self._session = None
-        log.warning("the browser or its driver ended; Chromium last said: %s", self._chromium.last_words())
+        log.warning("the browser or its driver ended; Chromium last said: %s", self._chromium.log_tail())
         self._note = "- Note: the browser had ended and was started again; its earlier pages are gone\n"
 
     async def _first_launch(self) -> str:

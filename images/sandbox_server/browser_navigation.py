@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+from typing import Literal
 
-from playwright.async_api import Error
+from playwright.async_api import Error, ViewportSize
 from playwright.async_api import TimeoutError as NotInTime
 
 from sandbox_server.browser_call import Call
@@ -38,6 +39,7 @@ CAUSES = {
 }
 DOWNLOAD_S = 1.0  # a larger file is named as under way
 ERROR_PAGE_MS = 500
+TRIES = 3
 
 
 async def navigate(call: Call) -> Result:
@@ -68,11 +70,9 @@ async def close(call: Call) -> Result:
 async def resize(call: Call) -> Result:
     """Give the page another size."""
     width, height = call.arguments["width"], call.arguments["height"]
-    size = {"width": int(width), "height": int(height)}
+    size: ViewportSize = {"width": int(width), "height": int(height)}
     code = f"await page.set_viewport_size({{'width': {size['width']}, 'height': {size['height']}}})"
-    return await call.act(
-        code, lambda tab: tab.page.set_viewport_size({"width": int(width), "height": int(height)}), snapshot=False
-    )
+    return await call.act(code, lambda tab: tab.page.set_viewport_size(size), snapshot=False)
 
 
 async def wait_for(call: Call) -> Result:
@@ -130,7 +130,7 @@ def completed(url: str) -> str:
 
 async def _go(call: Call, tab: Tab, url: str) -> None:
     try:
-        await tab.page.goto(url, wait_until="commit", timeout=call.remaining_ms())
+        await _goto(call, tab, url)
     except Error as e:
         if "Download is starting" in e.message:  # the answer was a file, not a page; the report names it
             return await call.tabs.downloads.arrive(DOWNLOAD_S)
@@ -139,6 +139,17 @@ async def _go(call: Call, tab: Tab, url: str) -> None:
                 await tab.page.wait_for_url("chrome-error://chromewebdata/", wait_until="commit", timeout=ERROR_PAGE_MS)
         raise ToolFailed(f"Navigation to {url} failed: {cause(e)}") from e
     await loaded(tab)
+
+
+async def _goto(call: Call, tab: Tab, url: str) -> None:
+    """Navigate; what an earlier call gave up waiting for may still come in between, and is overruled."""
+    for left in reversed(range(TRIES)):
+        try:
+            await tab.page.goto(url, wait_until="commit", timeout=call.remaining_ms())
+            return
+        except Error as e:
+            if not left or "is interrupted by another navigation" not in e.message:
+                raise
 
 
 async def _travel(call: Call, tab: Tab, steps: int) -> None:
@@ -156,12 +167,13 @@ async def _travel(call: Call, tab: Tab, steps: int) -> None:
 async def _wait(call: Call, tab: Tab, seconds: float | None, shown: str | None, gone: str | None) -> None:
     if seconds is not None:
         await asyncio.sleep(seconds)
-    for wanted, state in ((gone, "hidden"), (shown, "visible")):
+    wishes: list[tuple[str | None, Literal["hidden", "visible"]]] = [(gone, "hidden"), (shown, "visible")]
+    for wanted, state in wishes:
         if not wanted:
             continue
         found = tab.page.get_by_text(wanted).filter(visible=True).first
         try:
-            await found.wait_for(state="hidden" if state == "hidden" else "visible", timeout=call.remaining_ms())
+            await found.wait_for(state=state, timeout=call.remaining_ms())
         except NotInTime as e:
             is_now = "still there" if state == "hidden" else "not there"
             raise ToolFailed(f"the text {wanted!r} is {is_now} after {call.timeout_s or 30:g} s") from e

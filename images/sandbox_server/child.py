@@ -79,9 +79,9 @@ class Child:
         """Wait for its end and say how it came, with the tail of the output."""
         code = await self.ended()
         how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
-        return f"{self.name} {how}; it last said:\n{self.last_words() or '(nothing)'}"
+        return f"{self.name} {how}; it last said:\n{self.log_tail() or '(nothing)'}"
 
-    def last_words(self) -> str:
+    def log_tail(self) -> str:
         """Return the end of what it printed."""
         return self._output[-SAID_CHARACTERS:].strip()
 

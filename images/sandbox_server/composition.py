@@ -1,4 +1,9 @@
-"""Which parts a type of sandbox is made of."""
+"""Which parts a type of sandbox is made of.
+
+So far there are two compositions: `browser`, and everything else, which is made like `base`. A type of one's own is
+therefore an image laid on the base image, with `ENV SANDBOX_TYPE=<type>`: a box whose image was built for another type
+than the manager's line names ends with EX_CONFIG.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +20,8 @@ def make_parts(config: BoxConfig, land: Land) -> list[Part]:
     userland = UserLand(config, land)
     with_browser = config.sandbox_type == "browser"
     first = _browser_parts(config) if with_browser else []
-    return [*first, userland, Kernel(config, userland, eager=not with_browser), Shell(userland)]
+    # A browser needs the start-up's processor time for itself.
+    return [*first, userland, Kernel(config, userland, spawn_early=not with_browser), Shell(userland)]
 
 
 def _browser_parts(config: BoxConfig) -> list[Part]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 LINE_LIMIT = 1 << 20  # a CA bundle of a few hundred certificates fits; anything longer is not ours
 LINE_TIMEOUT_S = 30.0
 EX_CONFIG = 78  # sysexits.h: the configuration is missing or wrong
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class ConfigError(Exception):
@@ -40,8 +42,9 @@ class Assignment:
     """Whether the IPython kernel must run before the box is ready, or starts with the first cell."""
     ca_bundle: str | None = field(default=None, repr=False)
     """PEM certificates that what runs in this box shall trust on top of the system's."""
-    options: dict[str, Any] = field(default_factory=dict)
-    """Room for what later managers send; unknown members are ignored."""
+    environment: dict[str, str] = field(default_factory=dict, repr=False)
+    """Variables of what users run, on top of the box's own; `options.environment` on the line, where further options
+    are those of a later manager."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +58,14 @@ class BoxConfig:
     home: Path = Path("/home/agent")
     run_dir: Path = Path("/run/box")
     """For secrets and sockets of the server: masked in the user land."""
+    desktop_dir: Path = Path("/run/desktop")
+    """For what the screen and Chromium need: masked in the user land, and nothing can be run from it."""
     port: int = 7000
     desktop_port: int = 7001
 
 
 def sandbox_type() -> str:
-    """Return the type that the image was built for."""
+    """Return the type that the image was built for: `ENV SANDBOX_TYPE` in its Dockerfile."""
     return os.environ.get("SANDBOX_TYPE", "base")
 
 
@@ -91,8 +96,18 @@ def parse(line: bytes) -> Assignment:
         watchdog_s=watchdog_s,
         kernel=kernel,
         ca_bundle=_member(members, "ca_bundle", (str, type(None)), None),
-        options=_member(members, "options", dict, {}),
+        environment=_environment(_member(members, "options", dict, {})),
     )
+
+
+def _environment(options: dict[str, Any]) -> dict[str, str]:
+    variables = options.get("environment", {})
+    if not isinstance(variables, dict):
+        raise ConfigError("options.environment is not an object")
+    for name, value in variables.items():
+        if not VARIABLE.fullmatch(name) or not isinstance(value, str) or "\0" in value:
+            raise ConfigError(f"options.environment: {name!r} is not the name of a variable, or its value no text")
+    return variables
 
 
 def _member(members: dict[str, Any], name: str, kind: type | tuple[type, ...], *default: Any) -> Any:

@@ -47,6 +47,10 @@ def names_below(root: str, path: str) -> list[str]:
     """
     if "\0" in path or not path:
         raise OutsideWorkspace(f"{path!r} is not a path")
+    try:
+        path.encode()
+    except UnicodeEncodeError as e:
+        raise OutsideWorkspace(f"{path!r} is not Unicode text") from e
     absolute = PurePosixPath(os.path.normpath(os.path.join(root, path)))
     if not absolute.is_relative_to(root):
         raise OutsideWorkspace(f"{path!r} is outside of {root}")

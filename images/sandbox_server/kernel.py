@@ -54,11 +54,17 @@ class Kernel:
 
     name = "kernel"
 
-    def __init__(self, config: BoxConfig, userland: UserLand, *, eager: bool) -> None:
-        """Run kernels in this land; `eager` starts the first one before anybody asks."""
+    def __init__(self, config: BoxConfig, userland: UserLand, *, spawn_early: bool) -> None:
+        """Run kernels in this land.
+
+        Args:
+            config: The box's facts; whether readiness waits for a kernel comes with the assignment.
+            userland: Where kernels run.
+            spawn_early: Whether to begin with the first one before the assignment is there, which saves its time.
+        """
         self._config = config
         self._userland = userland
-        self._eager = eager
+        self._spawn_early = spawn_early
         self._context = zmq.asyncio.Context()
         self._turn = asyncio.Lock()
         self._starting: asyncio.Task[Running] | None = None
@@ -68,14 +74,14 @@ class Kernel:
         """What the next cell must be told about the end of a kernel between two cells."""
 
     async def start(self) -> None:
-        """Start the kernel if it is wanted from the beginning."""
-        if self._eager:
+        """Begin with the first kernel if it is likely to be wanted."""
+        if self._spawn_early:
             self._begin()
 
     async def ready(self) -> None:
-        """Return once it can run cells; raise PartFailed if its start failed."""
+        """Return once it can run cells, where the assignment wants that; raise PartFailed if its start failed."""
         assignment = await asyncio.shield(self._config.assignment)
-        if self._eager or assignment.kernel == "eager":
+        if assignment.kernel == "eager":
             await self._running()
 
     def log_tail(self) -> str:
@@ -142,11 +148,20 @@ class Kernel:
                     self._replace(running)
                     return f"timed out after {limit:g} s, and an interrupt did not help: {REPLACED}"
             if finished.done():
-                return ""
+                return await self._listen_again(running) if output.lost else ""
             self._lost = ""  # this very result says it
-            return f"{_death(running.ended.result())}: {REPLACED}"
+            return f"{self._cause(running)}: {REPLACED}"
         finally:
             finished.cancel()
+
+    async def _listen_again(self, running: Running) -> str:
+        try:
+            async with asyncio.timeout(INTERRUPT_GRACE_S):
+                await running.client.listen_again()
+        except TimeoutError:
+            self._replace(running)
+            return f"the kernel's output is lost: {REPLACED}"
+        return ""
 
     async def _running(self) -> Running:
         """Return a kernel that can run cells, starting one where there is none."""
@@ -165,7 +180,24 @@ class Kernel:
         self._begin()
 
     async def _launch(self) -> Running:
-        kernel = KernelProcess.spawn(await self._userland.command(()), self._userland.environment())
+        born_before = not self._config.assignment.done()
+        running = await self._launch_one()
+        if born_before and self._config.assignment.result().environment:
+            # PYTHONPATH, TZ and others count from the start of a process only. Rather twice, which is rare.
+            running.kernel.kill()
+            running = await self._launch_one()
+        return running
+
+    async def _launch_one(self) -> Running:
+        try:
+            return await self._launch_here()
+        except (OSError, PartFailed):
+            if not await self._userland.end_if_full():
+                raise
+        return await self._launch_here()
+
+    async def _launch_here(self) -> Running:
+        kernel = KernelProcess.spawn(await self._userland.command(()), self._userland.entrance())
         self._process = kernel
         ended = asyncio.create_task(kernel.process.wait(), name="kernel process")
         client = KernelClient(kernel, self._context)
@@ -206,6 +238,9 @@ class Kernel:
             finished.cancel()
             running.client.forget(request)
 
+    def _cause(self, running: Running) -> str:
+        return self._userland.ended_because or _death(running.ended.result())
+
     def _ended(self, running: Running) -> None:
         """Clear up after a kernel, and put another in its place unless that is done."""
         running.kernel.kill()
@@ -215,7 +250,7 @@ class Kernel:
         current = self._starting
         is_current = current is not None and current.done() and not current.cancelled() and not current.exception()
         if is_current and current is not None and current.result() is running:
-            self._lost = f"note: {_death(running.ended.result())} after the last cell; {REPLACED}"
+            self._lost = f"note: {self._cause(running)} after the last cell; {REPLACED}"
             self._begin()
 
 

@@ -24,7 +24,13 @@ from sandbox_server.kernel_process import KernelProcess
 log = logging.getLogger(__name__)
 
 DELIMITER = b"<IDS|MSG>"
-MESSAGE_LIMIT = 64 << 20  # a bigger one cannot be a result that anybody wants; zmq drops whoever sends it
+MESSAGE_LIMIT = 24 << 20
+"""Bytes of one frame. The kernel cuts what cells say to less; zmq disconnects whoever sends more."""
+HEADER_LIMIT = 64 << 10
+VALUES_LIMIT = 3 << 19
+"""JSON values in one frame, or rather the characters between them: a megabyte of text has no more. Without that, a
+frame of empty lists would fill ten times its size in memory."""
+QUEUE_LIMIT = 4  # messages that wait for us here; the others wait in the kernel's own memory
 RECONNECT_MS = 10  # the kernel binds its sockets a few hundred milliseconds after we connect
 
 
@@ -46,6 +52,8 @@ class KernelClient:
 
     def __init__(self, kernel: KernelProcess, context: zmq.asyncio.Context) -> None:
         """Connect; the kernel need not listen yet."""
+        self._kernel = kernel
+        self._context = context
         self._key = kernel.key
         self._session = secrets.token_hex(8)
         self._listeners: dict[str, Listener] = {}
@@ -53,10 +61,8 @@ class KernelClient:
         """Set when the kernel knows that we listen: what it says before is lost."""
         self._shell = self._connect(context, zmq.DEALER, kernel.endpoint("shell"))
         self._control = self._connect(context, zmq.DEALER, kernel.endpoint("control"))
-        self._iopub = self._connect(context, zmq.SUB, kernel.endpoint("iopub"))
-        self._iopub.subscribe(b"")
-        sockets = (self._shell, self._control, self._iopub)
-        self._readers = [asyncio.create_task(self._read(socket)) for socket in sockets]
+        self._readers = [asyncio.create_task(self._read(socket)) for socket in (self._shell, self._control)]
+        self._listen()
 
     async def execute(self, code: str, listener: Listener, *, silent: bool = False) -> str:
         """Ask the kernel to run code; `listener` gets every message about it until `forget`."""
@@ -81,6 +87,21 @@ class KernelClient:
         """Ask the kernel to interrupt what runs; it does, unless native code holds it."""
         await self._send(self._control, "interrupt_request", {}, secrets.token_hex(8))
 
+    async def listen_again(self) -> None:
+        """Open the channel of the output anew: zmq gives it up for good where a message was over the limit."""
+        reader = self._readers.pop()
+        reader.cancel()
+        await asyncio.gather(reader, return_exceptions=True)
+        self._iopub.close(linger=0)
+        self.welcomed.clear()
+        self._listen()
+        await self.welcomed.wait()
+
+    def _listen(self) -> None:
+        self._iopub = self._connect(self._context, zmq.SUB, self._kernel.endpoint("iopub"))
+        self._iopub.subscribe(b"")
+        self._readers.append(asyncio.create_task(self._read(self._iopub)))
+
     async def close(self) -> None:
         """Close the channels."""
         for reader in self._readers:
@@ -94,6 +115,7 @@ class KernelClient:
         socket = context.socket(kind)
         socket.reconnect_ivl = RECONNECT_MS
         socket.maxmsgsize = MESSAGE_LIMIT
+        socket.rcvhwm = QUEUE_LIMIT
         socket.linger = 0
         socket.connect(endpoint)
         return socket
@@ -114,9 +136,10 @@ class KernelClient:
     async def _read(self, socket: zmq.asyncio.Socket) -> None:
         while True:
             frames = await socket.recv_multipart()
+            await asyncio.sleep(0)  # where many messages are there, receiving one does not let others run
             try:
                 message = _parse(frames)
-            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError, IndexError):
                 log.warning("the kernel sent what is no message; ignored")
                 continue
             if message.kind == "iopub_welcome":
@@ -127,8 +150,16 @@ class KernelClient:
 
 def _parse(frames: list[bytes]) -> Message:
     start = frames.index(DELIMITER) + 2
-    header, parent, _, content = (json.loads(frame) for frame in frames[start : start + 4])
+    frames = frames[start : start + 4]
+    header, parent = (_load(frame, HEADER_LIMIT) for frame in frames[:2])
+    content = _load(frames[3], MESSAGE_LIMIT)
     if not isinstance(content, dict):
         raise TypeError("content is not an object")
     request = parent.get("msg_id", "") if isinstance(parent, dict) else ""
     return Message(kind=str(header["msg_type"]), request=str(request), content=content)
+
+
+def _load(frame: bytes, limit: int) -> Any:
+    if len(frame) > limit or sum(map(frame.count, (b",", b"[", b"{"))) > VALUES_LIMIT:
+        raise ValueError("too much for one message")
+    return json.loads(frame)

@@ -16,6 +16,9 @@ TEXT_LIMIT = (1 << 20) + 1024
 """The kernel itself stops at one MiB, and says so: there must be room for that. This is for one that does not."""
 IMAGE_LIMIT = 32 << 20  # base64 characters of all images together
 IMAGE_KINDS = ("image/png", "image/jpeg", "image/gif", "image/webp")
+LATE_S = 2.0
+"""How long after the reply to a cell the next of its output may come. It is lost where the cell has sent, past the
+kernel, what zmq refuses."""
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 
 
@@ -53,12 +56,15 @@ class CellOutput:
         self.stdout = Text()
         self.stderr = Text()
         self.failed = False
+        self.lost = False
+        """Whether the channel of the output has broken under a message that is too large."""
         self.finished = asyncio.Event()
         self._images: list[dict[str, Any]] = []
         self._image_size = 0
         self._images_cut = 0
         self._clear_next = False
         self._idle = self._replied = False
+        self._overdue: asyncio.TimerHandle | None = None
 
     def __call__(self, message: Message) -> None:
         """Take one message in."""
@@ -67,6 +73,10 @@ class CellOutput:
             take(message.content)
         if self._idle and self._replied:
             self.finished.set()
+        elif self._replied:
+            if self._overdue:
+                self._overdue.cancel()
+            self._overdue = asyncio.get_running_loop().call_later(LATE_S, self._give_up)
 
     def result(self, note: str = "") -> Result:
         """Return the result; `note` says in words why the cell did not end by itself, if so."""
@@ -77,6 +87,12 @@ class CellOutput:
             error += ("" if not error or error.endswith("\n") else "\n") + note + "\n"
         items = [text(self.stdout.value(), "stdout"), *([text(error, "stderr")] if error else []), *self._images]
         return result(*items, is_error=self.failed or bool(note))
+
+    def _give_up(self) -> None:
+        if not self.finished.is_set():
+            self.failed = self.lost = True
+            self.stderr.add("the end of the output was lost: the cell sent a message that is too large\n")
+            self.finished.set()
 
     def _on_status(self, content: dict[str, Any]) -> None:
         self._idle = self._idle or content.get("execution_state") == "idle"

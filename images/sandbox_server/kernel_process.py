@@ -32,12 +32,12 @@ class KernelProcess:
         self._log = log
 
     @classmethod
-    def spawn(cls, enter: Sequence[str], environment: Mapping[str, str]) -> KernelProcess:
+    def spawn(cls, enter: Sequence[str], entrance: Mapping[str, str]) -> KernelProcess:
         """Start a kernel.
 
         Args:
             enter: The command that runs its arguments in the user land; the kernel's own are put after it.
-            environment: The environment of the kernel and of what its cells start.
+            entrance: The environment of that command.
 
         Raises:
             OSError: there is no process or memory left.
@@ -52,8 +52,8 @@ class KernelProcess:
         log = Capture(LOG_LIMIT)
         try:
             argv = [*enter, PYTHON, "-P", "-c", MAIN, str(folder / "connection.json")]
-            process = Process.start(argv, env=environment, stdout=log.write_fd, stderr=log.write_fd)
-        except OSError:
+            process = Process.start(argv, env=entrance, stdout=log.write_fd, stderr=log.write_fd)
+        except BaseException:
             log.abandon()
             shutil.rmtree(folder, ignore_errors=True)
             raise
@@ -70,7 +70,7 @@ class KernelProcess:
         return self._log.text().strip()
 
     def kill(self) -> None:
-        """End it, what its cells started in its process group, and its sockets."""
-        self.process.kill_group()
+        """End it, its child processes, and its sockets."""
+        self.process.kill_tree()
         self._log.detach()
         shutil.rmtree(self._folder, ignore_errors=True)

@@ -6,11 +6,13 @@ one alive is `userland`; what it looks like inside is `userland.sh` and `userlan
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
+import shlex
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 _HERE = Path(__file__).parent
@@ -21,9 +23,19 @@ PROCESSES_DEFAULT = 384
 """How many of the container's 512 processes and threads the code of the user may take, by type of sandbox: the
 server can always start one, and a browser needs some two hundred."""
 
-_PRELUDE = 'ulimit -p "$1"; echo 500 >/proc/self/oom_score_adj; cd "$2"; shift 2; exec "$@"'
+FULL_MARGIN = 16
+"""How many below its limit a land counts as full: what could not start has gone by then, and others may have ended."""
+
+OUTSIDE = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+"""The environment of all that leads into a land. It runs outside: with the PATH of the user, say, it would run programs
+of the user there."""
+
+_PRELUDE = """ulimit -p "$1"; echo 500 >/proc/self/oom_score_adj; cd "$2"; shift 2
+eval "$BOX_EXPORT"; unset BOX_EXPORT; exec "$@"
+"""
 """What every process of the user goes through: its share of the processes; first to go when memory runs out; its
-folder. setns(2) has put it into the root folder, and none of this outlives a process, so PID 1 cannot do it."""
+folder; its environment. setns(2) has put it into the root folder, and none of this outlives a process, so PID 1 cannot
+do it."""
 
 
 class LandFailed(Exception):
@@ -52,7 +64,7 @@ class Land:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
+            env=OUTSIDE,
             bufsize=0,
         )
         return cls(init, PROCESSES.get(sandbox_type, PROCESSES_DEFAULT))
@@ -72,12 +84,16 @@ class Land:
         return self.init.poll() is None
 
     def command(self, argv: Sequence[str], *, cwd: str = "/workspace") -> list[str]:
-        """Return the command that runs `argv` inside this land, with no capability."""
+        """Return the command that runs `argv` inside this land, with no capability; start it with `entrance`."""
         # The namespaces are reached through `unshare`, which waits outside of the pid namespace that it made.
         spaces = f"/proc/{self.init.pid}/ns"
         enter = ["nsenter", f"--user={spaces}/user", f"--mount={spaces}/mnt", f"--ipc={spaces}/ipc"]
         enter += [f"--pid={spaces}/pid_for_children", "--preserve-credentials", "--"]
         return [*enter, "sh", "-c", _PRELUDE, "sh", self._limit(), cwd, *argv]
+
+    def full(self) -> bool:
+        """Return whether code of the user has taken all the processes and threads that it may, or nearly."""
+        return _tasks(f"/proc/{self.init.pid}/ns/pid_for_children") > self._processes - FULL_MARGIN
 
     def kill(self) -> None:
         """End it and all that runs in it."""
@@ -104,3 +120,21 @@ class Land:
 
     def _words(self) -> str:
         return self._said.decode(errors="replace").strip() or "nothing was said"
+
+
+def _tasks(space: str) -> int:
+    """Count the processes and threads in a pid namespace."""
+    count = 0
+    with contextlib.suppress(OSError):
+        wanted = os.readlink(space)
+        for entry in filter(str.isdigit, os.listdir("/proc")):
+            with contextlib.suppress(OSError):  # it went while we looked
+                if os.readlink(f"/proc/{entry}/ns/pid") == wanted:
+                    count += len(os.listdir(f"/proc/{entry}/task"))
+    return count
+
+
+def entrance(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment to start a land's `command` with, so that what it runs has this one, once it is inside."""
+    variables = " ".join(f"{name}={shlex.quote(value)}" for name, value in environment.items())
+    return {**OUTSIDE, "BOX_EXPORT": f"export {variables}"}

@@ -49,6 +49,9 @@ class Part(Protocol):
     def tools(self) -> Sequence[Tool]:
         """Return the tools it brings; complete from the beginning."""
 
+    def log_tail(self) -> str:
+        """Return the end of what its process printed; "" where it has none, or nothing to say."""
+
     async def close(self) -> None:
         """End it and everything it started."""
 

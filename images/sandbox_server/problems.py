@@ -82,7 +82,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     except Problem as problem:
         return problem.response()
     except web.HTTPException as e:
-        code = {404: "not_found", 413: "invalid_request"}.get(e.status, "invalid_request")
+        code = "not_found" if e.status == 404 else "invalid_request"
         detail = f"{request.method} {request.path}: {e.reason}"
         return problem_response(e.status, code, e.reason, detail)
     except Exception:

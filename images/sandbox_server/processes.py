@@ -10,7 +10,9 @@ import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+
+FAMILY_ROUNDS = 10  # a process that forks as fast as it can is stopped after two or three
 
 
 class Process:
@@ -39,11 +41,48 @@ class Process:
         code = await wait_for_exit(self._popen)
         return code if code >= 0 else 128 - code
 
-    def kill_group(self) -> None:
-        """Kill it and every process that did not leave its group; later calls do nothing."""
-        if self._popen.poll() is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.pid, signal.SIGKILL)
+    def kill_tree(self) -> None:
+        """Kill it, its group and all its descendants, also those in sessions of their own; later calls do nothing.
+
+        What spares a process is that its parent had ended before: then nothing tells whose child it was.
+        """
+        if self._popen.poll() is not None:
+            return
+        # Stopped first, so that none can make another meanwhile, or lose its parent while we look.
+        family = {self.pid}
+        for _ in range(FAMILY_ROUNDS):
+            _signal(family, signal.SIGSTOP)
+            grown = family | _descendants(family)
+            if grown == family:
+                break
+            family = grown
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        _signal(family, signal.SIGKILL)
+
+
+def _signal(pids: Iterable[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, number)
+
+
+def _descendants(roots: Iterable[int]) -> set[int]:
+    """Return the processes below these, as /proc has them now."""
+    children: dict[int, list[int]] = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            with contextlib.suppress(OSError), open(f"/proc/{entry}/stat", "rb") as file:
+                # pid (name) state parent …: the name may have anything in it.
+                parent = int(file.read().rpartition(b")")[2].split()[1])
+                children.setdefault(parent, []).append(int(entry))
+    found: set[int] = set()
+    todo = list(roots)
+    while todo:
+        new = [pid for pid in children.get(todo.pop(), []) if pid not in found]
+        found.update(new)
+        todo.extend(new)
+    return found
 
 
 async def wait_for_exit(popen: subprocess.Popen[bytes]) -> int:

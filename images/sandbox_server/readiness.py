@@ -30,13 +30,13 @@ async def missing(parts: Sequence[Part], wait: float) -> str:
     finally:
         for task in tasks:
             task.cancel()
-    return "; ".join(f"{tasks[task].name} is not ready after {wait:g} s{_last_words(tasks[task])}" for task in pending)
+    late = [part for task, part in tasks.items() if task in pending]
+    return "; ".join(f"{part.name} is not ready after {wait:g} s{_said(part)}" for part in late)
 
 
-def _last_words(part: Part) -> str:
-    log_tail = getattr(part, "log_tail", None)  # a part that has a process of its own may tell what it said
-    words = log_tail() if log_tail is not None else ""
-    return f" (its log ends: {words})" if words else ""
+def _said(part: Part) -> str:
+    tail = part.log_tail()
+    return f" (its log ends: {tail})" if tail else ""
 
 
 class Readiness:

@@ -6,17 +6,20 @@ Not here: interactive terminals, and state between calls (files and background p
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 from collections.abc import Sequence
 
 from sandbox_server.capture import Capture
 from sandbox_server.parts import Arguments, PartFailed, Result, Tool, result, text
 from sandbox_server.processes import Process
-from sandbox_server.userland import UserLand
+from sandbox_server.userland import FULL, UserLand
 
 DEFAULT_TIMEOUT_S = 60.0
 OUTPUT_LIMIT = 1 << 20
 EXIT_TIMED_OUT = 124  # what timeout(1) returns
 EXIT_NOT_STARTED = 126  # what a shell returns for a command that it cannot execute
+NO_PROCESS = os.strerror(errno.EAGAIN)  # what every shell says when it cannot fork
 
 SCHEMA = {
     "type": "object",
@@ -50,43 +53,56 @@ class Shell:
     async def close(self) -> None:
         """Do nothing: commands end with their land."""
 
+    def log_tail(self) -> str:
+        """Return nothing: what commands print is in their results."""
+        return ""
+
     async def _call(self, arguments: Arguments, timeout_s: float | None) -> Result:
         limit = DEFAULT_TIMEOUT_S if timeout_s is None else timeout_s
-        outputs = Capture(OUTPUT_LIMIT), Capture(OUTPUT_LIMIT)
+        deadline = asyncio.get_running_loop().time() + limit
         try:
-            async with asyncio.timeout(limit):
+            async with asyncio.timeout_at(deadline):
                 argv = await self._userland.command(["/bin/bash", "-c", arguments["command"]])
-            process = self._begin(argv, *outputs)
+            # No pipe is open before there is a land: a caller who leaves meanwhile leaves nothing behind.
+            process, outputs = self._begin(argv)
         except (OSError, ValueError, PartFailed) as e:  # no process left, an argument that exec(2) refuses, no land
-            for output in outputs:
-                output.abandon()
             cause = f"timed out after {limit:g} s" if isinstance(e, TimeoutError) else str(e)
             return _answer("", f"the command could not be started: {cause}", EXIT_NOT_STARTED)
-        return await self._finish(process, outputs, limit)
+        return await self._finish(process, outputs, limit, deadline)
 
-    def _begin(self, argv: list[str], stdout: Capture, stderr: Capture) -> Process:
-        environment = self._userland.environment()
-        process = Process.start(argv, env=environment, stdout=stdout.write_fd, stderr=stderr.write_fd)
-        stdout.begin()
-        stderr.begin()
-        return process
+    def _begin(self, argv: list[str]) -> tuple[Process, tuple[Capture, Capture]]:
+        stdout, stderr = outputs = Capture(OUTPUT_LIMIT), Capture(OUTPUT_LIMIT)
+        try:
+            process = Process.start(argv, env=self._userland.entrance(), stdout=stdout.write_fd, stderr=stderr.write_fd)
+        except BaseException:
+            for output in outputs:
+                output.abandon()
+            raise
+        for output in outputs:
+            output.begin()
+        return process, outputs
 
-    async def _finish(self, process: Process, outputs: tuple[Capture, Capture], limit: float) -> Result:
+    async def _finish(
+        self, process: Process, outputs: tuple[Capture, Capture], limit: float, deadline: float
+    ) -> Result:
         notes = ""
         try:
-            async with asyncio.timeout(limit):
+            async with asyncio.timeout_at(deadline):
                 code = await process.wait()
         except TimeoutError:
-            process.kill_group()
+            process.kill_tree()
             await process.wait()
             code = EXIT_TIMED_OUT
             notes = f"timed out after {limit:g} s: the command and its children were killed"
         finally:
-            process.kill_group()  # a cancelled call leaves nothing behind
+            process.kill_tree()  # a cancelled call leaves nothing behind
             for output in outputs:
                 output.drain()
                 output.detach()
         stdout, stderr = (output.text() for output in outputs)
+        if NO_PROCESS in stderr and await self._userland.end_if_full():
+            notes = "\n".join(filter(None, (notes, FULL)))
+            code = code or EXIT_NOT_STARTED
         return _answer(stdout, "\n".join(filter(None, (stderr, notes))), code)
 
 

@@ -57,6 +57,8 @@ async def read_object(request: web.Request) -> dict[str, Any]:
         body = json.loads(raw or b"{}")
     except ValueError as e:
         raise invalid_request(f"the body is not JSON: {e}") from e
+    except RecursionError as e:
+        raise invalid_request("the body is JSON that is nested too deeply") from e
     if not isinstance(body, dict):
         raise invalid_request("the body is not a JSON object")
     return body

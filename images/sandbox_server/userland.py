@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sandbox_server.config import Assignment, BoxConfig
-from sandbox_server.land import Land, LandFailed
+from sandbox_server.land import Land, LandFailed, entrance
 from sandbox_server.parts import PartFailed, Tool
 from sandbox_server.processes import wait_for_exit
 
@@ -23,6 +23,9 @@ SYSTEM_CA = Path("/etc/ssl/certs/ca-certificates.crt")
 CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT", "GIT_SSL_CAINFO")
 NODE_CA_VARIABLE = "NODE_EXTRA_CA_CERTS"
 RESTART_PAUSE_S = 0.2
+FULL_CHECKS = 4
+FULL_CHECK_S = 0.1
+FULL = "all processes of the sandbox were ended, the kernel with its variables, too: they had left no room for another"
 
 
 class UserLand:
@@ -35,6 +38,8 @@ class UserLand:
         self._config = config
         self._land = land
         self._failure: LandFailed | None = None
+        self.ended_because = ""
+        """Why we ended the land, until another one stands."""
         self._standing = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -55,6 +60,10 @@ class UserLand:
         """Bring none: shell and kernel run in it."""
         return ()
 
+    def log_tail(self) -> str:
+        """Return nothing: a land that cannot be made says why by itself."""
+        return ""
+
     async def close(self) -> None:
         """End all that runs in it."""
         for task in self._tasks:
@@ -62,9 +71,22 @@ class UserLand:
         self._land.kill()
 
     async def command(self, argv: Sequence[str]) -> list[str]:
-        """Return the command that runs `argv` in the workspace, inside the land."""
+        """Return the command that runs `argv` in the workspace, inside the land; start it with `entrance`."""
         await self.ready()
         return self._land.command(argv, cwd=str(self._config.workspace))
+
+    async def end_if_full(self) -> bool:
+        """End the land if nothing can start in it any more; another one takes its place. Return whether that was so."""
+        for _ in range(FULL_CHECKS):
+            if self._land.full():
+                await asyncio.sleep(FULL_CHECK_S)  # what was just killed may not be gone yet
+            else:
+                return False
+        log.warning("the user land is full; ending it")
+        self.ended_because = FULL
+        self._standing.clear()
+        self._land.kill()
+        return True
 
     def environment(self) -> dict[str, str]:
         """Return the environment of what users run; the server's own is not part of it."""
@@ -83,8 +105,12 @@ class UserLand:
         }
         given = self._config.assignment
         if given.done() and not given.cancelled() and not given.exception():
-            variables |= ca_environment(given.result(), home)
+            variables |= ca_environment(given.result(), home) | given.result().environment
         return variables
+
+    def entrance(self) -> dict[str, str]:
+        """Return the environment to start a `command` with; what it runs gets `environment`."""
+        return entrance(self.environment())
 
     async def _keep(self) -> None:
         while True:
@@ -96,6 +122,7 @@ class UserLand:
                 self._standing.set()
                 log.error("%s", e)
                 return
+            self.ended_because = ""
             self._standing.set()
             await wait_for_exit(self._land.init)
             self._standing.clear()

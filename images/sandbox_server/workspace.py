@@ -6,11 +6,11 @@ Everything here blocks: call it in a thread. How a path is kept inside stands in
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import secrets
-import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any, BinaryIO
 
 from sandbox_server.confinement import FOLDER_FLAGS, MissingFile, OutsideWorkspace, Place, WorkspaceError, place
@@ -20,6 +20,9 @@ __all__ = ["Entry", "MissingFile", "OutsideWorkspace", "Workspace", "WorkspaceEr
 KINDS = {stat.S_IFREG: "file", stat.S_IFDIR: "dir", stat.S_IFLNK: "symlink"}
 
 Entry = dict[str, Any]
+
+ENTRIES_MAX = 50_000  # their JSON has some ten megabytes
+OPEN_FOLDERS = 64
 
 
 class Workspace:
@@ -82,7 +85,14 @@ class Workspace:
         """List a folder, sorted by path, and the folders in it down to `depth`; links are not followed."""
         with self._place(path) as place:
             folder = os.open(place.name or ".", FOLDER_FLAGS, dir_fd=place.folder)
-            return list(_list(folder, place.path, depth))
+            with contextlib.closing(_list(folder, place.path, depth)) as found:
+                entries = list(itertools.islice(found, ENTRIES_MAX + 1))
+            if len(entries) > ENTRIES_MAX:
+                raise WorkspaceError(
+                    f"{path!r} has more than {ENTRIES_MAX} entries, the most that can be listed at once: list a folder "
+                    "in it, or use depth=1"
+                )
+            return entries
 
     def make_folder(self, path: str) -> bool:
         """Make a folder, and the folders above it; return False if it was there."""
@@ -108,7 +118,7 @@ class Workspace:
             if not place.name:
                 raise WorkspaceError("the workspace itself cannot be removed")
             if _is_folder(place):
-                shutil.rmtree(place.name, dir_fd=place.folder)
+                _remove_tree(place.folder, place.name)
             else:
                 os.unlink(place.name, dir_fd=place.folder)
 
@@ -118,6 +128,40 @@ def _is_folder(place: Place) -> bool:
         return stat.S_ISDIR(os.stat(place.name, dir_fd=place.folder, follow_symlinks=False).st_mode)
     except FileNotFoundError:
         return False
+
+
+def _remove_tree(parent: int, name: str) -> None:
+    """Remove a folder with all that is in it, however deep: neither the stack nor the descriptors grow with that."""
+    stack = [(_open_folder(parent, name), name, parent)]
+    try:
+        todo = [os.listdir(stack[0][0])]
+        while stack:
+            folder, own_name, above = stack[-1]
+            if not todo[-1]:
+                os.rmdir(own_name, dir_fd=above)
+                os.close(stack.pop()[0])
+                todo.pop()
+                continue
+            child = todo[-1].pop()
+            try:
+                os.unlink(child, dir_fd=folder)
+            except FileNotFoundError:
+                continue  # it went while we worked
+            except IsADirectoryError:
+                if len(stack) < OPEN_FOLDERS:
+                    stack.append((_open_folder(folder, child), child, folder))
+                    todo.append(os.listdir(stack[-1][0]))
+                else:  # go on with it further up
+                    moved = f".{secrets.token_hex(8)}.removed"
+                    os.rename(child, moved, src_dir_fd=folder, dst_dir_fd=stack[0][0])
+                    todo[0].append(moved)
+    finally:
+        for folder, _, _ in stack:
+            os.close(folder)
+
+
+def _open_folder(parent: int, name: str) -> int:
+    return os.open(name, FOLDER_FLAGS, dir_fd=parent)
 
 
 def _mode(place: Place) -> int:
@@ -141,7 +185,7 @@ def _entry(folder: int, name: str, path: str) -> Entry:
     }
 
 
-def _list(folder: int, path: str, depth: int) -> Iterator[Entry]:
+def _list(folder: int, path: str, depth: int) -> Generator[Entry]:
     """List an open folder and close it."""
     try:
         for name in sorted(os.listdir(folder)):

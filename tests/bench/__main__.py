@@ -28,10 +28,10 @@ def base_measures(n: int) -> list[report.Series]:
 
 
 def browser_measures(n: int) -> list[report.Series]:
-    """Measure everything that needs browser sandboxes only; a browser takes seconds to replace, so fewer sessions."""
+    """Measure everything that needs browser sandboxes only; slow, since a browser takes seconds to replace."""
     with Server.temporary(DEFAULT_SANDBOX_TYPE="browser", POOL_SIZE="2") as server, page.served() as url:
         memory = size.memory(server, "browser")
-        return [warm.browser_sessions(server, url, max(3, n // 5)), desktop.changes(server, n), memory]
+        return [warm.browser_sessions(server, url, n), desktop.changes(server, n), memory]
 
 
 def cold_measures(n: int) -> list[report.Series]:

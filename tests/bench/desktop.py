@@ -13,6 +13,7 @@ import random
 import socket
 import struct
 import time
+from pathlib import Path
 
 import aiohttp
 import docker
@@ -27,8 +28,11 @@ class Square:
     def __init__(self, container_id: str) -> None:
         pid = docker.from_env().containers.get(container_id).attrs["State"]["Pid"]
         self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.connect(f"/proc/{pid}/root/tmp/.X11-unix/X1")
-        self._socket.sendall(struct.pack("<BxHHHHxx", ord("l"), 11, 0, 0, 0))
+        root = Path(f"/proc/{pid}/root")
+        self._socket.connect(str(root / "tmp/.X11-unix/X1"))
+        cookie = (root / "run/box/desktop.cookie").read_bytes()[-16:]
+        name = b"MIT-MAGIC-COOKIE-1"  # its 18 characters are padded to 20
+        self._socket.sendall(struct.pack("<BxHHHHxx20s16s", ord("l"), 11, 0, len(name), len(cookie), name, cookie))
         status, length = struct.unpack("<BxxxxxH", self._read(8))
         setup = self._read(length * 4)
         if status != 1:

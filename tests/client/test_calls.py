@@ -70,6 +70,17 @@ def test_what_may_be_sent_again() -> None:
     assert [call.idempotent for call in once] == [False] * len(once)
 
 
+def test_a_tool_call_says_its_time_only_where_there_is_one() -> None:
+    """None leaves the time to the tool, and what is no time is refused."""
+    assert calls.call_tool("x", "t", {}).body == b'{"arguments":{}}'
+    assert calls.call_tool("x", "t", {}).timeout is None
+    assert calls.call_tool("x", "t", {}, 2.5).body == b'{"arguments":{},"timeout":2.5}'
+    assert calls.call_tool("x", "t", {}, 2.5).timeout == 2.5
+    for wrong in (0, -1, 3601, float("nan")):
+        with pytest.raises(InvalidRequest, match="at most 3600"):
+            calls.call_tool("x", "t", {}, wrong)
+
+
 def test_file_calls_read_their_answers() -> None:
     """Listings, flags and entries come out of their envelopes."""
     assert calls.list_files("x", ".", 2).path == "/v1/sandboxes/x/files/entries?path=.&depth=2"

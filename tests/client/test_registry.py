@@ -37,13 +37,13 @@ def test_an_asynchronous_type_is_the_same_kind() -> None:
 def test_an_unknown_type_names_the_known_ones() -> None:
     """The message lists what there is."""
     with pytest.raises(UnknownSandboxType, match="no sandbox type 'toaster'; there are: base, browser"):
-        SandboxRegistry.image_for("toaster")
+        SandboxRegistry.get_image_by_type("toaster")
 
 
 def test_images_follow_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Registry, namespace and tag are read when asked, not when imported."""
     monkeypatch.delenv("RUNTIME_SANDBOX_IMAGE_NAMESPACE", raising=False)
-    assert SandboxRegistry.image_for("base") == "agentscope/runtime-sandbox-base:latest"
+    assert SandboxRegistry.get_image_by_type("base") == "agentscope/runtime-sandbox-base:latest"
     monkeypatch.setenv("RUNTIME_SANDBOX_REGISTRY", "registry.example.com/")
     monkeypatch.setenv("RUNTIME_SANDBOX_IMAGE_NAMESPACE", "mine")
     monkeypatch.setenv("RUNTIME_SANDBOX_IMAGE_TAG", "7")
@@ -94,6 +94,15 @@ def test_a_wrong_size_is_refused_at_once() -> None:
     """Limits are checked where they are given, and nothing is registered."""
     with pytest.raises(InvalidRequest, match="'lots' is not a size"):
         SandboxRegistry.register("acme/robot:1", sandbox_type="robot", resource_limits={"memory": "lots"})
+    assert "robot" not in SandboxRegistry.list_all_sandboxes()
+
+
+def test_tools_have_their_own_time_unless_the_kind_says_one() -> None:
+    """No kind of ours sets a time-out for all of its tools, and a wrong one is refused at once."""
+    assert {config.timeout for config in SandboxRegistry.list_all_sandboxes().values()} == {None}
+    for wrong in (0, -5, 3601, float("nan")):
+        with pytest.raises(InvalidRequest, match="at most 3600"):
+            SandboxRegistry.register("acme/robot:1", sandbox_type="robot", timeout=wrong)
     assert "robot" not in SandboxRegistry.list_all_sandboxes()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agentscope_runtime.sandbox.errors import InvalidRequest, NotAuthorized
-from agentscope_runtime.sandbox.settings import default_timeout, find_origin, is_loopback, state_dir
+from agentscope_runtime.sandbox.settings import default_timeout, find_origin
 
 
 def keep_key(folder: Path, mode: int = 0o600) -> None:
@@ -81,25 +81,6 @@ def test_a_key_that_no_header_carries_is_refused() -> None:
     """A line break in a key is an error, not a header injection."""
     with pytest.raises(InvalidRequest, match="bearer_token argument has characters"):
         find_origin("http://x:1", "a\r\nX-Evil: 1")
-
-
-@pytest.mark.parametrize(
-    ("host", "loopback"), [("localhost", True), ("127.9.9.9", True), ("::1", True), ("10.0.0.1", False)]
-)
-def test_loopback(host: str, loopback: bool) -> None:
-    """Only addresses that cannot be reached from outside are this machine's own."""
-    assert is_loopback(host) is loopback
-
-
-def test_the_state_folder_is_the_managers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Client and manager look for the key in the same place, by every variable."""
-    from agentscope_runtime.sandbox_manager.settings import default_state_dir
-
-    assert state_dir() == default_state_dir()
-    monkeypatch.delenv("AGENTSCOPE_RUNTIME_STATE_DIR")
-    for value in (str(tmp_path), "relative", ""):
-        monkeypatch.setenv("XDG_STATE_HOME", value)
-        assert state_dir() == default_state_dir()
 
 
 @pytest.mark.parametrize("value", ["soon", "0", "-1", "3601", "nan"])

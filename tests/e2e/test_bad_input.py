@@ -10,12 +10,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import docker
 import httpx
 import pytest
-from managers import Server
+from managers import ROOT, Server
 
 from agentscope_runtime.engine.services.sandbox import SandboxService
 from agentscope_runtime.sandbox import BaseSandbox
@@ -105,13 +106,23 @@ def test_image_missing(make_server: Callable[..., Server]) -> None:
     service = SandboxService(base_url=server.url, bearer_token=server.key)
     with pytest.raises(ImageMissing, match="make images"):
         service.connect("s", "u", ["base"])
+    with server.http() as http:
+        assert "make images" in http.get("/v1/pool").json()["types"]["base"]["failures"]["reason"]
 
 
-def test_docker_not_running_server() -> None:
+def without_docker(state_dir: Path) -> dict[str, str]:
+    """Return an environment in which no engine answers, and nothing is written outside of `state_dir`."""
+    paths = os.pathsep.join(str(ROOT / part) for part in ("client", "engine", "sandbox_manager"))
+    ours = {"DOCKER_HOST": "tcp://127.0.0.1:9", "AGENTSCOPE_RUNTIME_STATE_DIR": str(state_dir), "PYTHONPATH": paths}
+    return {**os.environ, **ours}
+
+
+def test_docker_not_running_server(tmp_path: Path) -> None:
     """The server says in words that Docker does not answer, and ends."""
     run = subprocess.run(
         [sys.executable, "-m", "agentscope_runtime.sandbox_manager"],
-        env={**os.environ, "DOCKER_HOST": "tcp://127.0.0.1:9", "PORT": "0"},
+        env={**without_docker(tmp_path), "PORT": "0"},
+        cwd=tmp_path,
         capture_output=True,
         text=True,
         timeout=30,
@@ -121,7 +132,7 @@ def test_docker_not_running_server() -> None:
     assert "Traceback" not in run.stderr + run.stdout
 
 
-def test_docker_not_running_script() -> None:
+def test_docker_not_running_script(tmp_path: Path) -> None:
     """A script gets the same as a typed error."""
     code = (
         "from agentscope_runtime.sandbox import BaseSandbox\n"
@@ -130,7 +141,8 @@ def test_docker_not_running_script() -> None:
     )
     run = subprocess.run(
         [sys.executable, "-c", code],
-        env={**os.environ, "DOCKER_HOST": "tcp://127.0.0.1:9"},
+        env=without_docker(tmp_path),
+        cwd=tmp_path,
         capture_output=True,
         text=True,
         timeout=30,
@@ -154,7 +166,7 @@ def test_box_dead_in_mid_call(service: SandboxService) -> None:
     begin = time.monotonic()
     with pytest.raises(SandboxDied):
         box.run_shell_command(f"touch {marker}; sleep 50")
-    assert time.monotonic() - begin < 20
+    assert time.monotonic() - begin < 10  # the call asked for 50; the kill comes within moments
     killer.join()
     service.release("mid-call", "bad")
 
@@ -202,7 +214,7 @@ def test_what_never_ends_is_ended(box: BaseSandbox, tool: str, arguments: dict[s
     took = time.monotonic() - begin
     assert result["isError"] is True
     assert "2 s" in words(result)
-    assert took < 3.5  # the issue's second, and half a one for a busy machine
+    assert took < 3  # its time-out and a second
     assert words(box.run_ipython_cell("print('alive')")).strip() == "alive"
 
 

@@ -66,5 +66,5 @@ def test_ctrl_c_leaves_no_container(make_server: Callable[..., Server]) -> None:
     server = make_server(DEFAULT_SANDBOX_TYPE="base", POOL_SIZE="2").wait_ready()
     lease_five(server)
     assert server.containers()
-    assert server.stop() in (0, 130, -2)
+    assert server.stop() == 0
     assert server.containers() == []

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import docker
 import pytest
-from real_box import RealBox
+from real_box import RealBox, engine_with
 
 from agentscope_runtime.sandbox.registry import SandboxRegistry
 
@@ -20,14 +19,10 @@ IDLE_LARGEST = 120 << 20
 @pytest.fixture(scope="module")
 def image() -> dict[str, Any]:
     """Give what the engine says of the image, with its history."""
-    engine = docker.from_env()
-    try:
-        found = engine.images.get(SandboxRegistry.image_for("base"))
+    uri = SandboxRegistry.get_image_by_type("base")
+    with engine_with(uri) as engine:
+        found = engine.images.get(uri)
         return {**found.attrs, "History": found.history()}
-    except docker.errors.ImageNotFound:
-        pytest.skip("there is no base image: run `make images`")
-    finally:
-        engine.close()
 
 
 def test_it_is_small(image: dict[str, Any]) -> None:

@@ -3,18 +3,39 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
 
 import pytest
-from browser_box import BrowserBox, Witness, browser_box, eventually, text_of
+from browser_box import BrowserBox, Witness, browser_box, text_of
+from managers import eventually
 from web_site import Site
 
 from sandbox_server.browser_actions import ACTIONS
 from sandbox_server.browser_tools import SPECS
 
 BROWSER_PROCESS = ("pgrep", "-of", "chromium/chromium --user-data-dir")
+LOADING = """<title>Loading</title><p>Fresh news</p>
+    <script>navigator.sendBeacon("/loading-begins")</script><script src="/held"></script>"""
+
+
+@contextmanager
+def call_inside(box: BrowserBox, site: Site) -> Iterator[Future[dict[str, Any]]]:
+    """Have a call in the box for as long as the block runs (5 s at most): it loads a page that says so, and waits."""
+    site.pages["/loading"] = LOADING
+    before = len(site.posts)
+    with ThreadPoolExecutor(1) as pool:
+        call = pool.submit(box.call, "browser_navigate", url="http://example.com/loading")
+        try:
+            eventually(lambda: len(site.posts) > before, 5, "the page begins to load", 0.02)
+            yield call
+        finally:
+            site.hold.set()
+            call.exception()  # waits for its end
+            site.hold.clear()
 
 
 @pytest.fixture(scope="module")
@@ -94,49 +115,45 @@ def test_a_page_that_crashes_is_reported_and_replaced(web: BrowserBox, seen: Wit
 
 
 @pytest.mark.docker
-def test_calls_wait_for_each_other(web: BrowserBox) -> None:
+def test_calls_wait_for_each_other(web: BrowserBox, site: Site) -> None:
     """Two at a time do not mix; the second has its turn within its own time."""
-    web.ok("browser_navigate", url="http://example.com/waiting")
-    results: list[str] = []
-    waiting = threading.Thread(target=lambda: results.append(web.ok("browser_wait_for", time=1.0)))
-    waiting.start()
-    time.sleep(0.2)  # the other call is on its way through another connection, which nothing here can observe
-    late = web.call("browser_snapshot", within_s=0.3)
-    assert late["isError"] and "timed out after 0.3 s" in text_of(late)
-    assert "Fresh news" in web.ok("browser_snapshot")
-    waiting.join()
-    assert len(results) == 1
+    with call_inside(web, site) as first, ThreadPoolExecutor(1) as pool:
+        late = web.call("browser_snapshot", within_s=0.3)
+        assert late["isError"] and "timed out after 0.3 s" in text_of(late)
+        second = pool.submit(web.ok, "browser_snapshot")
+        assert not first.done()
+        site.hold.set()
+        assert "Fresh news" in second.result()
+        assert first.result()["isError"] is False
 
 
 @pytest.mark.docker
 def test_a_stopped_browser_ends_the_call_in_time_and_comes_back(own_box: BrowserBox) -> None:
     """As when the machine is out of breath."""
     own_box.ok("browser_navigate", url="http://example.com/")
-    pid = own_box.run(*BROWSER_PROCESS).strip()
-    own_box.run("kill", "-STOP", pid)
+    pid = own_box.outside(*BROWSER_PROCESS).strip()
+    own_box.outside("kill", "-STOP", pid)
     began = time.monotonic()
     result = own_box.call("browser_navigate", within_s=1.0, url="http://example.com/second")
     assert time.monotonic() - began < 2
     assert result["isError"] and ("timed out" in text_of(result) or "no answer in time" in text_of(result))
-    own_box.run("kill", "-CONT", pid)
+    own_box.outside("kill", "-CONT", pid)
     assert "- Page Title: Form" in own_box.ok("browser_navigate", url="http://example.com/form")
 
 
 @pytest.mark.docker
 @pytest.mark.parametrize("victim", [BROWSER_PROCESS, ("pgrep", "-of", "playwright/driver/node")])
-def test_a_browser_or_driver_that_ended_is_started_again(own_box: BrowserBox, victim: tuple[str, ...]) -> None:
+def test_a_browser_or_driver_that_ended_is_started_again(
+    own_box: BrowserBox, site: Site, victim: tuple[str, ...]
+) -> None:
     """The call in flight fails in words, the next one says what happened and works."""
-    own_box.ok("browser_navigate", url="http://example.com/form")
-    results: list[dict[str, object]] = []
-    waiting = threading.Thread(target=lambda: results.append(own_box.call("browser_wait_for", text="Never")))
-    waiting.start()
-    time.sleep(0.5)  # until the call is inside; nothing outside can see it
-    own_box.run("kill", "-KILL", own_box.run(*victim).strip())
-    waiting.join()
-    assert results[0]["isError"] is True and "ended during browser_wait_for" in json.dumps(results[0])
+    with call_inside(own_box, site) as call:
+        own_box.outside("kill", "-KILL", own_box.outside(*victim).strip())
+        result = call.result()
+    assert result["isError"] is True and "ended during browser_navigate" in json.dumps(result)
     assert "- Page Title: Home" in own_box.ok("browser_navigate", url="http://example.com/")
-    own_box.run("kill", "-KILL", own_box.run(*victim).strip())
-    eventually(lambda: own_box.call("browser_tab_list")["isError"] is False, lambda: "not back", within_s=10)
+    own_box.outside("kill", "-KILL", own_box.outside(*victim).strip())
+    eventually(lambda: own_box.call("browser_tab_list")["isError"] is False, 10, "the browser is back")
     said = own_box.ok("browser_navigate", url="http://example.com/")
     assert "- Page Title: Home" in said
 
@@ -145,9 +162,12 @@ def test_a_browser_or_driver_that_ended_is_started_again(own_box: BrowserBox, vi
 def test_the_next_call_is_told_of_an_end(own_box: BrowserBox) -> None:
     """What an agent remembers of its pages is no longer true."""
     own_box.ok("browser_navigate", url="http://example.com/")
-    before = own_box.run(*BROWSER_PROCESS).strip()
-    own_box.run("kill", "-KILL", before)
-    eventually(lambda: own_box.container.exec_run(list(BROWSER_PROCESS))[1] not in (b"", f"{before}\n".encode()),
-               lambda: before, within_s=10)  # fmt: skip
+    before = own_box.outside(*BROWSER_PROCESS).strip()
+    own_box.outside("kill", "-KILL", before)
+    eventually(
+        lambda: own_box.container.exec_run(list(BROWSER_PROCESS))[1] not in (b"", f"{before}\n".encode()),
+        10,
+        "another browser runs",
+    )
     assert "its earlier pages are gone" in own_box.ok("browser_navigate", url="http://example.com/")
     assert "gone" not in own_box.ok("browser_snapshot")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 
 import pytest
-from browser_box import BrowserBox, Witness, eventually, text_of
+from browser_box import BrowserBox, Witness, text_of
+from managers import eventually
 from web_site import Site
 
 pytestmark = pytest.mark.docker
@@ -159,7 +160,7 @@ def test_a_dialog_that_a_person_answered(web: BrowserBox, seen: Witness) -> None
     session.send("Page.enable")
     web.ok("browser_click", element="Confirm", ref=web.ref('button "Confirm"'))
     session.send("Page.handleJavaScriptDialog", {"accept": True})
-    eventually(lambda: not web.call("browser_snapshot")["isError"], lambda: web.call("browser_snapshot"))
+    eventually(lambda: not web.call("browser_snapshot")["isError"], 3, "the tools have noticed")
     assert "There is no modal state" in web.error("browser_handle_dialog", accept=True)
     seen.see("window.did", [True], "/dialogs")
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 
 import pytest
-from browser_box import NETWORK, BrowserBox, Witness, eventually, text_of
+from browser_box import BrowserBox, Witness, text_of
+from managers import eventually
+from real_box import network_gateway
 from web_site import Site
 
 pytestmark = pytest.mark.docker
@@ -72,8 +74,7 @@ def test_a_failed_navigation_says_why(web: BrowserBox, url: str, words: str) -> 
 
 def test_an_untrusted_certificate_is_a_failure(web: BrowserBox, site: Site) -> None:
     """The site's certificate is not for this name."""
-    gateway = web.container.attrs["NetworkSettings"]["Networks"][NETWORK]["Gateway"]
-    text = web.error("browser_navigate", url=f"https://{gateway}:{site.https_port}/")
+    text = web.error("browser_navigate", url=f"https://{network_gateway()}:{site.https_port}/")
     assert "certificate is not trusted" in text
 
 
@@ -89,7 +90,7 @@ def test_close_is_no_error_and_navigate_opens_again(web: BrowserBox, seen: Witne
     """A window stays for the person; tools that need a page say how to get one."""
     web.ok("browser_navigate", url="http://example.com/")
     assert "No open pages available" in web.ok("browser_close")
-    eventually(lambda: seen.urls() == ["about:blank"], seen.urls)
+    eventually(lambda: seen.urls() == ["about:blank"], 3, "one blank page is left")
     assert "No open pages available" in web.ok("browser_tab_list")
     assert "browser_navigate" in web.error("browser_press_key", key="a")
     web.ok("browser_navigate", url="http://example.com/second")
@@ -110,7 +111,7 @@ def test_tabs_of_tools_pages_and_people(web: BrowserBox, seen: Witness) -> None:
     seen.context.new_page().goto("http://shop.example.com/form")  # as a person would
     web.ok("browser_tab_select", index=1)
     web.ok("browser_click", element="Open", ref=web.ref('button "Open"'))
-    eventually(lambda: len(seen.pages()) == 4, seen.urls)
+    eventually(lambda: len(seen.pages()) == 4, 3, "four pages are open")
     assert web.ok("browser_tab_list") == (
         "### Open tabs\n- 1: (current) [Dialogs] (http://example.com/dialogs)\n"
         "- 2: [Second] (http://example.org/second)\n- 3: [Form] (http://shop.example.com/form)\n"
@@ -146,7 +147,7 @@ def test_a_window_that_a_person_closed_is_replaced(web: BrowserBox, seen: Witnes
     """The browser does not end with its last window."""
     web.ok("browser_navigate", url="http://example.com/second")
     seen.page("example.com").close()
-    eventually(lambda: seen.urls() == ["about:blank"], seen.urls)
+    eventually(lambda: seen.urls() == ["about:blank"], 3, "one blank page is left")
     assert "No open pages available" in web.ok("browser_tab_list")
     assert "- Page Title: Home" in web.ok("browser_navigate", url="http://example.com/")
 

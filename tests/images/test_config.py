@@ -17,7 +17,7 @@ LINE: dict[str, Any] = {
     "watchdog_s": 5,
     "kernel": "lazy",
     "ca_bundle": None,
-    "options": {"later": 1},
+    "options": {"environment": {"GREETING": "hello"}, "later": 1},
 }
 
 
@@ -27,20 +27,20 @@ def test_the_whole_line() -> None:
     assert assignment.token == "t" * 32 and assignment.generation == 3
     assert assignment.sandbox_id == "sbx-1" and assignment.sandbox_type == "base"
     assert assignment.watchdog_s == 5.0 and assignment.kernel == "lazy"
-    assert assignment.ca_bundle is None and assignment.options == {"later": 1}
+    assert assignment.ca_bundle is None and assignment.environment == {"GREETING": "hello"}
 
 
 def test_what_may_be_left_out() -> None:
     """Only the identity must be there; unknown members are those of a newer manager."""
     members = {name: LINE[name] for name in ("token", "generation", "sandbox_id", "sandbox_type")}
     assignment = parse(json.dumps({**members, "new": True}).encode())
-    assert assignment.watchdog_s == 60.0 and assignment.kernel == "eager" and assignment.options == {}
+    assert assignment.watchdog_s == 60.0 and assignment.kernel == "eager" and assignment.environment == {}
 
 
 def test_secrets_are_not_shown() -> None:
-    """A log of the assignment has neither the token nor the certificates."""
+    """A log of the assignment has neither the token nor the certificates nor the variables."""
     shown = repr(parse(json.dumps({**LINE, "ca_bundle": "PEM"}).encode()))
-    assert LINE["token"] not in shown and "PEM" not in shown
+    assert LINE["token"] not in shown and "PEM" not in shown and "hello" not in shown
 
 
 @pytest.mark.parametrize(
@@ -56,6 +56,11 @@ def test_secrets_are_not_shown() -> None:
         ("kernel", "maybe"),
         ("ca_bundle", 1),
         ("options", []),
+        ("options", {"environment": ["A=1"]}),
+        ("options", {"environment": {"A": 1}}),
+        ("options", {"environment": {"A": "nul\0"}}),
+        ("options", {"environment": {"A B": ""}}),
+        ("options", {"environment": {"A=1; id #": ""}}),
     ],
 )
 def test_wrong_members_are_named(member: str, value: object) -> None:

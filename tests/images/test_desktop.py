@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
-from browser_box import BrowserBox, Witness, browser_box, eventually
+from browser_box import BrowserBox, Witness, browser_box
+from managers import eventually
 from PIL import ImageChops
 from rfb_viewer import viewer
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from sandbox_server.desktop import write_secret
+from agentscope_runtime.sandbox_manager.box import desktop_secret
+from sandbox_server.desktop import door_secret, write_secret, xauthority
 
 pytestmark = pytest.mark.docker
 
@@ -19,8 +19,18 @@ RED = (192, 57, 43)
 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic QTpC"}])
-def test_the_door_asks_for_the_token(web: BrowserBox, headers: dict[str, str]) -> None:
+def test_the_door_asks_for_its_secret(web: BrowserBox, headers: dict[str, str]) -> None:
     """Whoever does not have it gets 401, and no byte of the desktop."""
+    refused_with(web, headers)
+
+
+def test_the_door_does_not_take_the_token(web: BrowserBox) -> None:
+    """Else its process would have to know it."""
+    refused_with(web, {"Authorization": f"Bearer {web.token}"})
+
+
+def refused_with(web: BrowserBox, headers: dict[str, str]) -> None:
+    """Assert that a viewer with these headers is not let in."""
     with pytest.raises(InvalidStatus) as refused, connect(web.desktop_url(), additional_headers=headers, proxy=None):
         pass
     assert refused.value.response.status_code == 401
@@ -41,7 +51,7 @@ def test_a_viewer_sees_the_page_that_a_tool_opened(web: BrowserBox, seen: Witnes
             corner = picture.getpixel((1279, 799))
             return corner == RED and picture.getpixel((10, 800 - inner[1] + 10)) == (39, 174, 96)
 
-        eventually(shows, lambda: "not the page")
+        eventually(shows, 3, "the viewer shows the page")
 
 
 def test_a_person_and_the_tools_drive_the_same_page(web: BrowserBox, seen: Witness) -> None:
@@ -63,24 +73,24 @@ def test_viewers_come_and_go(web: BrowserBox) -> None:
     """Two at once see the same; what was started for one ends with it."""
 
     def bridges() -> int:
-        return len(web.run("pgrep", "-f", "websockify").split())
+        return len(web.outside("pgrep", "-f", "websockify").split())
 
     before = bridges()
     with viewer(web.desktop_url(), web.token) as first, viewer(web.desktop_url(), web.token) as second:
-        eventually(lambda: ImageChops.difference(first.screen(), second.screen()).getbbox() is None, lambda: "differ")
-        eventually(lambda: bridges() == before + 2, bridges)
-    eventually(lambda: bridges() == before, bridges)
+        eventually(
+            lambda: ImageChops.difference(first.screen(), second.screen()).getbbox() is None, 3, "both show the same"
+        )
+        eventually(lambda: bridges() == before + 2, 3, "each viewer has its bridge")
+    eventually(lambda: bridges() == before, 3, "the bridges have gone with their viewers")
 
 
 def test_a_change_reaches_the_viewer_at_once(web: BrowserBox, seen: Witness) -> None:
     """Far sooner than a server that polls: well below a tenth of a second with a second process looking."""
     web.ok("browser_navigate", url="http://example.com/colours")
     with viewer(web.desktop_url(), web.token) as watching:
-        eventually(lambda: watching.screen().getpixel((1200, 700)) == RED, lambda: "not red")
+        eventually(lambda: watching.screen().getpixel((1200, 700)) == RED, 3, "the viewer shows red")
         seen.page("/colours").evaluate("document.body.style.background = '#0000ff'")
-        began = time.monotonic()
-        eventually(lambda: watching.screen().getpixel((1200, 700)) == (0, 0, 255), lambda: "not blue")
-        assert time.monotonic() - began < 1
+        eventually(lambda: watching.screen().getpixel((1200, 700)) == (0, 0, 255), 1, "the viewer shows blue", 0.02)
 
 
 def test_its_size_can_be_chosen() -> None:
@@ -94,10 +104,10 @@ def test_its_size_can_be_chosen() -> None:
         pass
 
 
-def test_the_windows_socket_and_token_are_the_servers_own(web: BrowserBox) -> None:
+def test_its_socket_and_secrets_are_the_servers_own(web: BrowserBox) -> None:
     """Nobody else can open them."""
-    listed = web.run("ls", "-l", "/run/box")
-    for name in ("desktop.socket", "desktop.token"):
+    listed = web.outside("ls", "-l", "/run/box")
+    for name in ("desktop.socket", "desktop.token", "desktop.cookie"):
         (line,) = [line for line in listed.splitlines() if line.endswith(name)]
         assert line[1:10] == "rw-------", line
 
@@ -107,5 +117,18 @@ def test_a_secret_is_never_readable_by_others(tmp_path_factory: pytest.TempPathF
     path = tmp_path_factory.mktemp("run") / "token"
     path.write_text("old and longer")
     path.chmod(0o644)
-    write_secret(path, "new")
+    write_secret(path, b"new")
     assert (path.read_text(), path.stat().st_mode & 0o777) == ("new", 0o600)
+
+
+def test_box_and_manager_agree_on_the_doors_secret() -> None:
+    """Each makes it of the token by itself; it does not show the token."""
+    assert door_secret("t" * 32) == desktop_secret("t" * 32) != door_secret("u" * 32)
+    assert "ttt" not in door_secret("t" * 32) and len(door_secret("t" * 32)) == 64
+
+
+def test_the_cookie_is_for_every_display() -> None:
+    """Family, address, number, name, data: as libXau reads them."""
+    assert xauthority(b"0123456789abcdef") == (
+        b"\xff\xff\x00\x00\x00\x00\x00\x12MIT-MAGIC-COOKIE-1\x00\x100123456789abcdef"
+    )

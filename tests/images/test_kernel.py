@@ -89,7 +89,10 @@ def test_output_is_bounded_and_says_so(shared_box: RealBox) -> None:
 def test_bytes_that_are_no_text(shared_box: RealBox) -> None:
     """Undecodable bytes are replaced, lone surrogates do not break the answer."""
     assert "�" in stdout(shared_box.cell("import os; _ = os.write(1, b'\\xff\\xfe')"))
-    assert shared_box.cell("print('\\ud800')")["isError"] in (True, False)
+    printed = shared_box.cell("print('x\\ud800')")
+    assert stdout(printed) == "x?\n" and stderr(printed) == "" and printed["isError"] is False
+    raised = shared_box.cell("raise ValueError('x\\ud800')")
+    assert raised["isError"] is True and "ValueError: x?" in stderr(raised)
     assert stdout(shared_box.cell("print('still here')")) == "still here\n"
 
 
@@ -179,6 +182,66 @@ print("sent")
     assert stdout(shared_box.cell(code)) == "sent\n"
     assert stdout(shared_box.cell("print(1)")) == "1\n"
     assert shared_box.http.get("/health").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("code", "stream"),
+    [
+        ("'x' * 70_000_000", "stdout"),
+        ("from IPython.display import display; display({'text/plain': 'y' * 70_000_000}, raw=True)", "stdout"),
+        ("from IPython.display import HTML; HTML('y' * 70_000_000)", "stdout"),
+        ("raise ValueError('z' * 70_000_000)", "stderr"),
+        ("from IPython.display import display; display({'image/png': 'A' * 70_000_000}, raw=True)", "stdout"),
+    ],
+)
+def test_values_are_bounded_like_streams(shared_box: RealBox, code: str, stream: str) -> None:
+    """A value, a display or an exception of any size is cut, in time, and costs no variable."""
+    shared_box.cell("bound = 'kept'")
+    result = shared_box.cell(code, timeout=15)
+    assert result["isError"] is (stream == "stderr") and "timed out" not in stderr(result)
+    text = stdout(result) if stream == "stdout" else stderr(result)
+    assert len(text) < (1 << 20) + 2048
+    if "HTML" not in code:
+        assert "more characters were cut here" in text or "an image was left out" in text
+    assert stdout(shared_box.cell("print(bound)")) == "kept\n"
+
+
+FORGE = """
+import hashlib, hmac, json
+kernel = get_ipython().kernel
+def send(content):
+    header = {"msg_id": "x", "msg_type": "stream"}
+    parent = {"msg_id": kernel.get_parent()["header"]["msg_id"]}
+    parts = [json.dumps(header).encode(), json.dumps(parent).encode(), b"{}", content]
+    kernel.iopub_thread.send_multipart([b"x", b"<IDS|MSG>", b"", *parts])
+"""
+
+
+@pytest.mark.parametrize("lists", [5_000_000, 19_000_000])
+def test_huge_forged_messages(fresh_box: RealBox, lists: int) -> None:
+    """A message that would take long to read, and much memory, is not read; the server answers others meanwhile."""
+    code = FORGE + f"send(b'{{\"text\": [' + b'[],' * {lists} + b'[]]}}'); print('sent')"
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(fresh_box.cell, code, 15)
+        slowest = 0.0
+        while not running.done():
+            began = time.monotonic()
+            assert fresh_box.http.get("/health").status_code == 200
+            slowest = max(slowest, time.monotonic() - began)
+        result = running.result()
+    assert slowest < 0.5
+    assert stdout(result) == "sent\n" or "the end of the output was lost" in stderr(result)
+    assert stdout(fresh_box.cell("print(json.__name__)")) == "json\n"
+    kilobytes = int(fresh_box.outside("ps", "-o", "rss=", "-p", str(fresh_box.server_pid())))
+    assert kilobytes < 200_000
+
+
+def test_hung_cell_in_a_session_of_its_own(fresh_box: RealBox) -> None:
+    """The kernel that is replaced does not live on."""
+    code = "import os, time\nos.setsid()\nwhile True:\n  try: time.sleep(1)\n  except BaseException: pass"
+    assert "a fresh one was started" in stderr(fresh_box.cell(code, timeout=1))
+    assert stdout(fresh_box.cell("print('ok')")) == "ok\n"
+    assert stdout(fresh_box.shell("pgrep -fc '[b]ox_kernel.main'")) == "1\n"
 
 
 def test_user_files_do_not_keep_a_kernel_from_starting(fresh_box: RealBox) -> None:

@@ -7,7 +7,12 @@ import time
 
 import httpx
 import pytest
+import requests
 from real_box import RealBox, real_box, stdout, told_box
+
+from agentscope_runtime.sandbox.registry import SandboxRegistry
+from agentscope_runtime.sandbox_manager.backends import Order
+from agentscope_runtime.sandbox_manager.kinds import registered_kinds
 
 pytestmark = pytest.mark.docker
 
@@ -86,9 +91,17 @@ def test_wrong_arguments_are_named(shared_box: RealBox, body: object, named: str
 
 def test_bodies_that_are_no_json(shared_box: RealBox) -> None:
     """Neither bytes nor a torn object end in an internal error."""
-    for content in (b"\xff\xfe", b'{"arguments": ', b"NaN"):
+    for content in (b"\xff\xfe", b'{"arguments": ', b"NaN", b"[" * 100_000):
         answer = shared_box.http.post("/tools/run_shell_command", content=content)
         assert answer.status_code == 422, answer.text
+
+
+def test_text_that_is_no_unicode(shared_box: RealBox) -> None:
+    """JSON can spell half of a surrogate pair: refused at once, by name."""
+    for name, argument in (("run_ipython_cell", "code"), ("run_shell_command", "command")):
+        body = b'{"arguments": {"%s": "\\ud800"}}' % argument.encode()
+        answer = shared_box.http.post(f"/tools/{name}", content=body)
+        assert answer.status_code == 422 and f"{argument!r} is not Unicode text" in answer.json()["detail"]
 
 
 def test_unknown_tool_and_route(shared_box: RealBox) -> None:
@@ -129,7 +142,8 @@ def test_watchdog_ends_a_forgotten_box() -> None:
     with real_box(watchdog_s=1.5) as box:
         for _ in range(6):
             assert box.http.post("/heartbeat").status_code == 204
-            time.sleep(0.5)  # twice the silence in all, never as long in one piece
+            with pytest.raises(requests.exceptions.ConnectionError, match="timed out"):
+                box.wait_gone(0.5)  # twice the silence in all, never as long in one piece
         began = time.monotonic()
         assert (
             httpx.get(f"{box.base_url}/health", trust_env=False).status_code == 200
@@ -159,7 +173,7 @@ def test_stop_ends_it_at_once(fresh_box: RealBox) -> None:
 )
 def test_bad_configuration_ends_it(line: bytes, cause: str) -> None:
     """A box that is told nothing, or nonsense, ends with EX_CONFIG and says why; no default token ever serves."""
-    with told_box(line) as (container, _):
+    with told_box(line) as container:
         assert container.wait(timeout=10)["StatusCode"] == 78
         assert cause in container.logs().decode()
 
@@ -172,6 +186,34 @@ def test_ca_bundle_reaches_what_users_run() -> None:
         result = box.shell(asked)
         assert result["isError"] is False and int(stdout(result)) > 100
         assert stdout(box.cell("import os; print('SSL_CERT_FILE' in os.environ)")) == "True\n"
+
+
+@pytest.fixture
+def robot(monkeypatch: pytest.MonkeyPatch) -> str:
+    """Register a kind of one's own for one test."""
+    monkeypatch.setattr(SandboxRegistry, "_configs", SandboxRegistry.list_all_sandboxes())
+    image = SandboxRegistry.get_image_by_type("base")
+    variables = {"GREETING": "it's \n$HOME", "PYTHONPATH": "/workspace/lib", "LD_LIBRARY_PATH": "/workspace/lib"}
+    SandboxRegistry.register(image, "robot", environment=variables)
+    return "robot"
+
+
+def test_a_kind_of_ones_own(robot: str) -> None:
+    """Made like base; what users run has the environment of the registration, from the first process on."""
+    asked = "import os, sys; print(os.environ['GREETING'], '/workspace/lib' in sys.path, os.environ['SANDBOX_TYPE'])"
+    with real_box(robot, environment={"SANDBOX_TYPE": robot}) as box:
+        assert box.http.get("/ready").json()["sandbox_type"] == robot
+        for result in (box.cell(asked), box.shell(f'python -c "{asked}"')):
+            assert stdout(result) == "it's \n$HOME True robot\n", result
+        assert stdout(box.shell('echo "$LD_LIBRARY_PATH:$HOME:${BOX_EXPORT-}"')) == "/workspace/lib:/home/agent:\n"
+
+
+def test_an_image_of_another_kind_is_refused(robot: str) -> None:
+    """A box never takes an assignment that it was not built for."""
+    order = Order("test-robot", registered_kinds(watchdog_seconds=60.0)(robot), time.time(), "t" * 32)
+    with told_box(json.dumps(order.start_line()).encode() + b"\n", order) as container:
+        assert container.wait(timeout=10)["StatusCode"] == 78
+        assert "this image is of type 'base', not 'robot'" in container.logs().decode()
 
 
 def test_no_ca_bundle_sets_nothing(shared_box: RealBox) -> None:

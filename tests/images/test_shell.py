@@ -54,7 +54,7 @@ def test_commands_that_a_user_expects(shared_box: RealBox) -> None:
 
 def test_endless_command_with_children(shared_box: RealBox) -> None:
     """The answer comes within the time-out and a second, has what was printed, and nothing of it runs on."""
-    command = "echo begun; (sleep 1234 & sleep 1234) & trap '' TERM INT; sleep 1234"
+    command = "echo begun; setsid sleep 1234 & (sleep 1234 & sleep 1234) & trap '' TERM INT; sleep 1234"
     began = time.monotonic()
     result = shared_box.shell(command, timeout=1)
     assert 1 <= time.monotonic() - began < 2

@@ -119,6 +119,18 @@ def test_killing_everything_it_can_harms_only_itself(fresh_box: RealBox) -> None
     assert fresh_box.server_pid() == server
 
 
+@pytest.mark.parametrize("program", ["nsenter", "sh", "bash", "unshare"])
+def test_its_programs_are_not_run_outside(fresh_box: RealBox, program: str) -> None:
+    """A program of the user's own that is called like one on the way into the land is not taken for it."""
+    trap = f'#!/bin/sh\nls /run/box >/workspace/seen 2>/dev/null\nexec /usr/bin/{program} "$@"\n'
+    fresh_box.http.put("/files/content", params={"path": "trap"}, content=trap).raise_for_status()
+    fresh_box.shell(f"mkdir -p ~/.local/bin && install -m 755 trap ~/.local/bin/{program}")
+    assert stdout(fresh_box.shell("echo in")) == "in\n"
+    fresh_box.cell("import os; os._exit(0)")
+    assert stdout(fresh_box.cell("print('in')")) == "in\n"
+    assert stdout(fresh_box.shell("cat seen 2>/dev/null; true")) == ""
+
+
 def test_server_is_closed_to_its_own_uid(shared_box: RealBox) -> None:
     """Even outside of the user land, a process of the same uid cannot read the server's memory or environment."""
     pid = shared_box.server_pid()
@@ -162,6 +174,18 @@ def test_fork_bomb_is_bounded(fresh_box: RealBox) -> None:
     processes = len(fresh_box.outside("ps", "-eo", "pid=").split())
     assert processes <= 512
     assert fresh_box.http.get("/health").status_code == 200
+
+
+def test_a_land_without_room_is_replaced(fresh_box: RealBox) -> None:
+    """Where so many processes stay that nothing can start, they are ended, the result says so, and work goes on."""
+    storm = "import os, time\nfor _ in range(600):\n  try: child = os.fork()\n  except OSError: break\n"
+    storm += "  if not child:\n    os.setsid(); time.sleep(1000)"
+    fresh_box.cell(storm, timeout=10)
+    full = fresh_box.shell("ps; ps", timeout=3)
+    assert full["isError"] is True and "all processes of the sandbox were ended" in stderr(full)
+    assert stdout(fresh_box.shell("true; echo again", timeout=10)) == "again\n"
+    result = fresh_box.cell("print('up')")
+    assert stdout(result) == "up\n" and "left no room" in stderr(result) and "memory" not in stderr(result)
 
 
 def test_shared_memory_is_its_own(shared_box: RealBox) -> None:

@@ -149,3 +149,41 @@ def test_missing_is_missing(root: Path) -> None:
     assert workspace.exists("nowhere/at/all") is False
     workspace.remove("nowhere/at/all")
     assert os.listdir(root) == []
+
+
+def test_removing_a_very_deep_tree(root: Path) -> None:
+    """Depth costs neither stack nor descriptors, and what links lead to stays."""
+    here = os.open(root, os.O_RDONLY)
+    for name in ["top"] + ["a"] * 1500:
+        os.mkdir(name, dir_fd=here)
+        below = os.open(name, os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+        os.symlink(root.parent / "outside", "link", dir_fd=here)
+        os.mkdir("z", dir_fd=here)
+        os.close(os.open("z/file", os.O_CREAT | os.O_WRONLY, dir_fd=here))
+    os.close(here)
+    before = len(os.listdir("/proc/self/fd"))
+    Workspace(str(root)).remove("top")
+    assert os.listdir(root) == [] and (root.parent / "outside" / "secret").exists()
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_listing_too_much(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is a limit to one answer, which the error names; what is just within it is listed."""
+    monkeypatch.setattr("sandbox_server.workspace.ENTRIES_MAX", 6)
+    for folder in ("one", "two"):
+        for n in range(2):
+            write(root, f"{folder}/{n}")
+    before = len(os.listdir("/proc/self/fd"))
+    assert len(Workspace(str(root)).entries(".", 2)) == 6
+    write(root, "three")
+    with pytest.raises(WorkspaceError, match=r"more than 6 entries.*depth=1"):
+        Workspace(str(root)).entries(".", 2)
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_path_that_is_no_text(root: Path) -> None:
+    """Half of a surrogate pair is refused as a path, not as a bug."""
+    with pytest.raises(OutsideWorkspace, match="not Unicode text"):
+        Workspace(str(root)).entry("a\ud800")

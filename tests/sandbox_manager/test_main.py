@@ -111,11 +111,25 @@ def test_a_file_sets_what_the_environment_does_not(tmp_path: Path) -> None:
 
 
 def test_extensions_run_before_the_start(tmp_path: Path) -> None:
-    """A file or a module, for instance to register a kind of sandbox."""
-    (tmp_path / "mine.py").write_text("print('mine ran')\n")
-    with command(tmp_path, "--extension", "mine.py", "--extension", "json") as run:
+    """A file or a module, for instance to register a kind of sandbox, which may then be kept warm."""
+    (tmp_path / "mine.py").write_text(
+        "from agentscope_runtime.sandbox.registry import SandboxRegistry\n"
+        "SandboxRegistry.register('acme/robot:1.4', 'robot')\n"
+        "print('mine ran')\n"
+    )
+    with command(tmp_path, "--extension", "mine.py", "--extension", "json", POOL_SIZE="robot=1") as run:
         run.until("mine ran")
         run.until("#ticket=")
+        assert re.search(r"image of robot +acme/robot:1.4\n", run.printed)
+
+
+def test_it_prints_the_images_of_what_it_keeps_warm(tmp_path: Path) -> None:
+    """By their full names, as the variables make them."""
+    names = {"RUNTIME_SANDBOX_REGISTRY": "reg.example", "RUNTIME_SANDBOX_IMAGE_NAMESPACE": "acme"}
+    with command(tmp_path, **names, RUNTIME_SANDBOX_IMAGE_TAG="7", POOL_SIZE="base_async=0,browser=0") as run:
+        run.until("#ticket=")
+    assert re.search(r"image of base +reg\.example/acme/runtime-sandbox-base:7\n", run.printed)
+    assert re.search(r"image of browser +reg\.example/acme/runtime-sandbox-browser:7\n", run.printed)
 
 
 @pytest.mark.parametrize(
@@ -123,6 +137,8 @@ def test_extensions_run_before_the_start(tmp_path: Path) -> None:
     [
         ((), {"HOST": "0.0.0.0"}, "HOST=0.0.0.0 can be reached from other machines.* set BEARER_TOKEN"),
         ((), {"POOL_SIZE": "many"}, "POOL_SIZE: .*'many'"),
+        ((), {"POOL_SIZE": "brwser=1"}, "POOL_SIZE: no sandbox type 'brwser'; there are: base, browser$"),
+        ((), {"DEFAULT_SANDBOX_TYPE": "bse"}, "DEFAULT_SANDBOX_TYPE: no sandbox type 'bse'; there are: base, browser$"),
         ((), {"POOL_SIZE": "3", "MAX_SANDBOX_INSTANCES": "1"}, "MAX_SANDBOX_INSTANCES allows 1"),
         ((), {"HOST": "192.0.2.1", "BEARER_TOKEN": "k"}, "192.0.2.1:0: this machine has no such address"),
         ((), {"HOST": "no.such.host.invalid", "BEARER_TOKEN": "k"}, "no.such.host.invalid:0"),

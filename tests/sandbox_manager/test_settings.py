@@ -36,12 +36,15 @@ def test_a_manager_is_private_and_keeps_one_base_sandbox_by_default() -> None:
         (" base , browser ", "base=2,browser=1", {"base": 2, "browser": 1}),
         ("base", '{"browser": 3}', {"browser": 3}),
         ("base", "0", {"base": 0}),
+        ("base_async", "2", {"base": 2}),
+        ("browser_async,browser", "1", {"browser": 1}),
+        ("base", "base_async=1,base=2,browser_async=1", {"base": 3, "browser": 1}),
     ],
 )
 def test_the_pool_is_set_in_words_or_json(
     monkeypatch: pytest.MonkeyPatch, kinds: str, size: str, targets: dict[str, int]
 ) -> None:
-    """Both forms that the documents show are understood."""
+    """Both forms that the documents show are understood; a name that asks for an async class means its kind."""
     monkeypatch.setenv("DEFAULT_SANDBOX_TYPE", kinds)
     monkeypatch.setenv("POOL_SIZE", size)
     assert Settings().pool_targets() == targets
@@ -52,6 +55,7 @@ def test_the_pool_is_set_in_words_or_json(
     [
         ("POOL_SIZE", "many"),
         ("POOL_SIZE", "-1"),
+        ("POOL_SIZE", "base=2,base_async=-1"),
         ("POOL_SIZE", "base=x"),
         ("PORT", "70000"),
         ("WATCHER_SCAN_INTERVAL", "0"),

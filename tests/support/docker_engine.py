@@ -32,7 +32,7 @@ async def docker_backend(kind: str = "base", *, publish: bool | None = None) -> 
     """
     backend = DockerBackend(Owner(secrets.token_hex(8), "mgr-1"), publish=publish)
     try:
-        image = SandboxRegistry.image_for(kind)
+        image = SandboxRegistry.get_image_by_type(kind)
         try:
             if await backend.image_id(image) is None:
                 missing(f"there is no image {image}: run `make images`")

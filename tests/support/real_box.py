@@ -2,54 +2,65 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import aiodocker
 import docker
 import docker.errors
 import httpx
-import pytest
 from docker.models.containers import Container
+from docker_engine import missing
+from managers import eventually
 
-from agentscope_runtime.sandbox.registry import SandboxRegistry
-from agentscope_runtime.sandbox_manager.backends import BOX_PORT, Blueprint, Order, Owner
+from agentscope_runtime.sandbox_manager.backends import BOX_PORT, Order, Owner
 from agentscope_runtime.sandbox_manager.backends.docker_config import container_config, seccomp_profile
+from agentscope_runtime.sandbox_manager.backends.docker_network import NAME as NETWORK
+from agentscope_runtime.sandbox_manager.backends.docker_network import Network
+from agentscope_runtime.sandbox_manager.kinds import registered_kinds
 
-NETWORK = "agentscope-runtime-tests"
 
-
-@dataclass(frozen=True)
+@dataclass
 class RealBox:
     """One running box."""
 
     container: Container
-    base_url: str
     token: str
     http: httpx.Client
     """Carries the token; its time-outs are the test's."""
-    listening_s: float
-    """From the start of the container until it answered."""
 
-    def call(self, name: str, /, timeout: float | None = None, **arguments: object) -> dict[str, Any]:
-        """Call a tool and return its result, whatever it says."""
-        body = {"arguments": arguments, "timeout": timeout}
-        answer = self.http.post(f"/tools/{name}", json=body, timeout=(timeout or 60) + 5)
+    @property
+    def base_url(self) -> str:
+        """Where its server answers."""
+        return str(self.http.base_url).rstrip("/")
+
+    @property
+    def host(self) -> str:
+        """Its address in the network of the boxes."""
+        return self.http.base_url.host
+
+    def call(self, name: str, /, *, within_s: float | None = None, **arguments: object) -> dict[str, Any]:
+        """Call a tool, which has `within_s` seconds, and return its result, whatever it says."""
+        body = {"arguments": arguments, "timeout": within_s}
+        answer = self.http.post(f"/tools/{name}", json=body, timeout=(within_s or 60) + 5)
         assert answer.status_code == 200, answer.text
         result: dict[str, Any] = answer.json()
         return result
 
     def cell(self, code: str, timeout: float | None = None) -> dict[str, Any]:
         """Run a cell."""
-        return self.call("run_ipython_cell", timeout, code=code)
+        return self.call("run_ipython_cell", within_s=timeout, code=code)
 
     def shell(self, command: str, timeout: float | None = None) -> dict[str, Any]:
         """Run a shell command."""
-        return self.call("run_shell_command", timeout, command=command)
+        return self.call("run_shell_command", within_s=timeout, command=command)
 
     def outside(self, *command: str) -> str:
         """Run a command in the container, but outside of the user land, and return what it prints."""
@@ -85,110 +96,120 @@ def part(result: dict[str, Any], description: str) -> str:
 
 @contextmanager
 def real_box(
-    kind: str = "base", *, ready: bool = True, security: list[str] | None = None, **line: object
+    kind: str = "base",
+    *,
+    ready: bool = True,
+    security: list[str] | None = None,
+    environment: Mapping[str, str] | None = None,
+    **line: object,
 ) -> Iterator[RealBox]:
-    """Run a box; it is removed at the end. Skips the test, and says why, where the image was not built.
+    """Run a box of a registered kind; it is removed at the end. Skips the test where its image was not built.
 
     Args:
         kind: The type of sandbox.
         ready: Whether to wait until it is ready, or only until it listens.
         security: Other security options than the manager's.
+        environment: The container's, where it shall have one.
         line: Members of the start-up line that shall differ.
     """
-    token = secrets.token_urlsafe(24)
-    order = _order(kind, token, {"kernel": "eager", "watchdog_s": 600.0, "ca_bundle": None, **line})
+    order = _order(kind, line)
     stdin = json.dumps(order.start_line()).encode() + b"\n"
-    with told_box(stdin, order, security) as (container, began), _client(container, token) as http:
-        listening = _wait_listening(http, container, began)
+    with told_box(stdin, order, security, environment) as container, _client(container, order.token) as http:
+        _wait_listening(http, container)
         if ready:
             answer = http.get("/ready", params={"wait": 30}, timeout=35)
             assert answer.status_code == 200, f"{answer.text}\n{container.logs().decode()}"
-        yield RealBox(container, str(http.base_url), token, http, listening)
+        yield RealBox(container, order.token, http)
 
 
 @contextmanager
 def told_box(
-    stdin: bytes, order: Order | None = None, security: list[str] | None = None
-) -> Iterator[tuple[Container, float]]:
-    """Run a container that is told these bytes and then nothing more; give it with the moment of its start."""
-    order = order or _order("base", "", {})
-    engine = docker.from_env()
+    stdin: bytes,
+    order: Order | None = None,
+    security: list[str] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[Container]:
+    """Run a container that is told these bytes and then nothing more."""
+    order = order or _order("base", {})
+    config = _config(order)
+    config["Env"] = [f"{name}={value}" for name, value in (environment or {}).items()]
+    if security is not None:
+        config["HostConfig"]["SecurityOpt"] = security
+    with engine_with(order.blueprint.image) as engine:
+        _ensure_network()
+        made = engine.api.create_container_from_config(config, order.sandbox_id)  # type: ignore[no-untyped-call]
+        try:
+            attached = engine.api.attach_socket(made["Id"], params={"stdin": 1, "stream": 1})
+            engine.api.start(made["Id"])
+            attached._sock.sendall(stdin)
+            attached._sock.close()
+            attached.close()
+            yield engine.containers.get(made["Id"])
+        finally:
+            with suppress(docker.errors.NotFound):
+                engine.api.remove_container(made["Id"], force=True, v=True)
+
+
+def network_gateway() -> str:
+    """Return the address under which boxes find this machine."""
+    with engine_with() as engine:
+        _ensure_network()
+        return str(engine.networks.get(NETWORK).attrs["IPAM"]["Config"][0]["Gateway"])
+
+
+@contextmanager
+def engine_with(image: str | None = None) -> Iterator[docker.DockerClient]:
+    """Connect to the engine; skips the test, and says why, where none answers or it does not have this image."""
+    try:
+        engine = docker.from_env()
+    except docker.errors.DockerException as e:
+        missing(f"no Docker Engine answers: {e}")
     try:
         try:
-            engine.images.get(order.blueprint.image)
+            if image is not None:
+                engine.images.get(image)
         except docker.errors.ImageNotFound:
-            pytest.skip(f"there is no image {order.blueprint.image}: run `make images`")
-        with _network(engine) as network, _running(engine, network, order, stdin, security) as running:
-            yield running
+            missing(f"there is no image {image}: run `make images`")
+        yield engine
     finally:
         engine.close()
 
 
-def _order(kind: str, token: str, line: dict[str, object]) -> Order:
-    blueprint = Blueprint(
-        kind,
-        SandboxRegistry.image_for(kind),
-        memory=1 << 30,
-        nano_cpus=2 * 10**9,
-        shm=64 << 20,
-        has_desktop=False,
-        box_config=line,
-    )
-    return Order(f"test-{secrets.token_hex(6)}", blueprint, time.time(), token)
+def _order(kind: str, line: dict[str, object]) -> Order:
+    blueprint = registered_kinds(watchdog_seconds=600.0)(kind)
+    blueprint = replace(blueprint, box_config={**blueprint.box_config, **line})
+    return Order(f"test-{secrets.token_hex(6)}", blueprint, time.time(), secrets.token_urlsafe(24))
 
 
-@contextmanager
-def _network(engine: docker.DockerClient) -> Iterator[str]:
-    """Find or make the network that test boxes share: an engine has room for some thirty networks only."""
-    if engine.networks.list(names=[f"^{NETWORK}$"]):
-        yield NETWORK
-        return
-    made = engine.networks.create(
-        NETWORK, check_duplicate=True, options={"com.docker.network.bridge.enable_icc": "false"}
-    )
-    try:
-        yield NETWORK
-    finally:
-        with suppress(docker.errors.APIError):  # another box is in it: it stays for the next run
-            made.remove()
-
-
-@contextmanager
-def _running(
-    engine: docker.DockerClient, network: str, order: Order, stdin: bytes, security: list[str] | None
-) -> Iterator[tuple[Container, float]]:
+def _config(order: Order) -> dict[str, Any]:
     owner = Owner("tests", order.sandbox_id)
-    config = container_config(order, owner, network=network, publish=False, seccomp=seccomp_profile())
-    if security is not None:
-        config["HostConfig"]["SecurityOpt"] = security
+    config = container_config(order, owner, network=NETWORK, publish=False, seccomp=seccomp_profile())
     config["HostConfig"]["AutoRemove"] = False  # exit code and log of a box that ended are wanted
-    made = engine.api.create_container_from_config(config, order.sandbox_id)  # type: ignore[no-untyped-call]
-    try:
-        attached = engine.api.attach_socket(made["Id"], params={"stdin": 1, "stream": 1})
-        began = time.monotonic()
-        engine.api.start(made["Id"])
-        attached._sock.sendall(stdin)
-        attached._sock.close()
-        attached.close()
-        yield engine.containers.get(made["Id"]), began
-    finally:
-        with suppress(docker.errors.NotFound):
-            engine.api.remove_container(made["Id"], force=True, v=True)
+    return config
+
+
+def _ensure_network() -> None:
+    async def ensure() -> None:
+        async with aiodocker.Docker() as engine:
+            await Network().ensure(engine)
+
+    with ThreadPoolExecutor(1) as pool:  # Playwright may have a loop in this thread
+        pool.submit(asyncio.run, ensure()).result()
 
 
 def _client(container: Container, token: str) -> httpx.Client:
-    (endpoint,) = container.attrs["NetworkSettings"]["Networks"].values()
-    base_url = f"http://{endpoint['IPAddress']}:{BOX_PORT}"
-    return httpx.Client(base_url=base_url, headers={"Authorization": f"Bearer {token}"}, trust_env=False)
+    host = container.attrs["NetworkSettings"]["Networks"][NETWORK]["IPAddress"]
+    headers = {"Authorization": f"Bearer {token}"}
+    return httpx.Client(base_url=f"http://{host}:{BOX_PORT}", headers=headers, trust_env=False)
 
 
-def _wait_listening(http: httpx.Client, container: Container, began: float) -> float:
-    while True:
+def _wait_listening(http: httpx.Client, container: Container) -> None:
+    def listens() -> bool:
         try:
-            http.get("/health", timeout=5).raise_for_status()
+            return http.get("/health", timeout=5).is_success
         except httpx.TransportError:
             container.reload()
-            assert container.status == "running" and time.monotonic() < began + 30, container.logs().decode()
-            time.sleep(0.01)  # it does not listen yet, and nothing could tell us when it does
-            continue
-        return time.monotonic() - began
+            assert container.status == "running", container.logs().decode()
+            return False
+
+    eventually(listens, 30, "the box listens", every=0.01)

@@ -1,4 +1,4 @@
-"""A small VNC viewer for tests: RFB 3.8 over a WebSocket, raw encoding, whole screen, pointer."""
+"""A small VNC viewer for tests: RFB 3.8 over a WebSocket, raw encoding, whole screen, pointer, keys."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from contextlib import contextmanager
 from PIL import Image
 from websockets.sync.client import ClientConnection, connect
 
+from agentscope_runtime.sandbox_manager.box import desktop_secret
+
 RAW = 0
+CONTROL, META = 0xFFE3, 0xFFE9  # keysyms: left control, left alt
 PIXELS = struct.pack(">BBBBHHHBBBxxx", 32, 24, 0, 1, 255, 255, 255, 16, 8, 0)
 
 
@@ -51,6 +54,12 @@ class Viewer:
         for buttons in (0, 1, 0):
             self._connection.send(struct.pack(">BBHH", 5, buttons, x, y))
 
+    def press(self, *keysyms: int) -> None:
+        """Press keys one after the other, and release them in reverse."""
+        for down, order in ((1, keysyms), (0, keysyms[::-1])):
+            for keysym in order:
+                self._connection.send(struct.pack(">BBxxI", 4, down, keysym))
+
     def _rectangles(self) -> int:
         while True:
             kind = self._read(1)[0]
@@ -72,7 +81,7 @@ class Viewer:
 
 @contextmanager
 def viewer(url: str, token: str) -> Iterator[Viewer]:
-    """Connect to a desktop."""
-    headers = {"Authorization": f"Bearer {token}"}
+    """Connect to the desktop of the box with this token."""
+    headers = {"Authorization": f"Bearer {desktop_secret(token)}"}
     with connect(url, additional_headers=headers, subprotocols=["binary"], max_size=None, proxy=None) as connection:  # type: ignore[list-item]
         yield Viewer(connection)

@@ -186,7 +186,7 @@ class ScriptedManager:
 
     async def _desktop(self, request: web.Request) -> web.StreamResponse:
         control = (await request.json())["control"]
-        url = f"/desktop/{request.match_info['id']}#ticket={len(self.seen)}"
+        url = f"{self.url}/desktop/{request.match_info['id']}#ticket={len(self.seen)}"
         return web.json_response({"url": url, "expires_in": 60, "control": control})
 
     async def _read(self, request: web.Request) -> web.StreamResponse:

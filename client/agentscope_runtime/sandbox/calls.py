@@ -85,13 +85,17 @@ def list_tools(sandbox_id: str) -> Call[wire.ToolList]:
     return Call(f"list the tools of {sandbox_id}", "GET", _at(sandbox_id, "tools"), wire.ToolList.model_validate_json)
 
 
-def call_tool(sandbox_id: str, name: str, arguments: Mapping[str, Any], timeout: float) -> Call[ToolResult]:
-    """Run a tool, with the seconds it may take."""
+def call_tool(
+    sandbox_id: str, name: str, arguments: Mapping[str, Any], timeout: float | None = None
+) -> Call[ToolResult]:
+    """Run a tool, with the seconds it may take; the tool's own default where None."""
     if not name:
         raise InvalidRequest("the tool's name is empty; list_tools() has the names")
-    if not 0 < timeout <= 3600:
+    if timeout is not None and not 0 < timeout <= 3600:
         raise InvalidRequest(f"timeout is {timeout:g} s; it must be more than 0 and at most 3600")
-    body = {"arguments": arguments, "timeout": timeout}
+    body: dict[str, Any] = {"arguments": arguments}
+    if timeout is not None:
+        body["timeout"] = timeout
     what, path = f"run tool {name!r} in {sandbox_id}", _at(sandbox_id, "tools", name)
     return Call(what, "POST", path, _object, _dump(body), _JSON, timeout, idempotent=False)
 

@@ -21,9 +21,6 @@ from typing import Any, ClassVar, TypeVar
 from agentscope_runtime.sandbox.errors import InvalidRequest, UnknownSandboxType
 from agentscope_runtime.sandbox.types import SandboxType, plain_type
 
-DEFAULT_TIMEOUT = 60.0
-"""Seconds that a tool call may take where nothing else is said."""
-
 _TYPE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", re.IGNORECASE)
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
@@ -77,8 +74,8 @@ class SandboxConfig:
     resource_limits: Mapping[str, Any] = field(default_factory=dict)
     """`memory` and `shm` as sizes, `cpu` as a number of CPUs; `limits` has them parsed and complete."""
     security_level: str = "medium"
-    timeout: float = DEFAULT_TIMEOUT
-    """Seconds for one tool call."""
+    timeout: float | None = None
+    """Seconds for one tool call that names none; the tools' own where None."""
     description: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Variables of what users run in the sandbox."""
@@ -114,7 +111,7 @@ class SandboxRegistry:
         sandbox_type: SandboxType | str,
         resource_limits: Mapping[str, Any] | None = None,
         security_level: str = "medium",
-        timeout: float = DEFAULT_TIMEOUT,
+        timeout: float | None = None,
         description: str = "",
         environment: Mapping[str, str] | None = None,
         runtime_config: Mapping[str, Any] | None = None,
@@ -128,7 +125,7 @@ class SandboxRegistry:
             sandbox_type: The name of the kind: lower-case letters, digits, `-` and `_`.
             resource_limits: Such as `{"memory": "512m", "cpu": "0.5", "shm": "256m"}`.
             security_level: How much this kind is shielded, in a word; for people, nothing acts on it.
-            timeout: Seconds for one tool call.
+            timeout: Seconds for one tool call that names none; by default each tool has its own.
             description: What it is for, in a sentence.
             environment: Variables for what users run in it.
             runtime_config: Further settings for the backend.
@@ -136,6 +133,8 @@ class SandboxRegistry:
         name = plain_type(sandbox_type)
         if not _TYPE_NAME.fullmatch(name):
             raise InvalidRequest(f"{sandbox_type!r} is not a sandbox type; use lower-case letters, digits, '-' and '_'")
+        if timeout is not None and not 0 < timeout <= 3600:
+            raise InvalidRequest(f"timeout is {timeout:g} s; it must be more than 0 and at most 3600")
         config = SandboxConfig(
             image=image_name,
             sandbox_type=SandboxType(name),
@@ -177,11 +176,9 @@ class SandboxRegistry:
             ) from None
 
     @classmethod
-    def image_for(cls, sandbox_type: SandboxType | str) -> str:
+    def get_image_by_type(cls, sandbox_type: SandboxType | str) -> str:
         """Return the full image name of a kind, by the environment of this moment."""
         return cls.get_config_by_type(sandbox_type).image_name
-
-    get_image_by_type = image_for
 
     @classmethod
     def get_classes_by_type(cls, sandbox_type: SandboxType | str) -> tuple[type, ...]:

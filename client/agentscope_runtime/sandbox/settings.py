@@ -6,14 +6,15 @@ that runs inside this process (`embedded`).
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from dataclasses import dataclass, field
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from agentscope_runtime.sandbox.errors import InvalidRequest, NotAuthorized
-from agentscope_runtime.sandbox.registry import DEFAULT_TIMEOUT
+from agentscope_runtime.sandbox.places import KEY_FILE, default_state_dir, is_loopback
+
+DEFAULT_TIMEOUT = 60.0
+"""Seconds that a call may take where nothing else is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,32 +65,12 @@ def default_timeout() -> float:
     return seconds
 
 
-def state_dir() -> Path:
-    """Return the folder where managers of this user keep their key."""
-    if own := os.environ.get("AGENTSCOPE_RUNTIME_STATE_DIR"):
-        return Path(own).expanduser().absolute()
-    base = os.environ.get("XDG_STATE_HOME", "")
-    # The XDG specification says that relative values are to be ignored.
-    root = Path(base) if Path(base).is_absolute() else Path.home() / ".local" / "state"
-    return root / "agentscope-runtime"
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether a host name or address is this machine's own."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def _own_key(loopback: bool) -> tuple[str | None, str]:
     if not loopback:
         return None, "no key: pass bearer_token=…"
     if key := os.environ.get("BEARER_TOKEN"):
         return key, "the variable BEARER_TOKEN"
-    path = state_dir() / "key"
+    path = default_state_dir() / KEY_FILE
     try:
         with path.open(encoding="ascii") as file:
             if os.name == "posix" and os.fstat(file.fileno()).st_mode & 0o077:

@@ -108,7 +108,7 @@ def refusal(origin: Origin, call: Call[T], status: int, head: Any, body: bytes) 
     if "retry_after" not in problem and (seconds := head.get("retry-after", "")).isdigit():
         problem["retry_after"] = int(seconds)
     error = from_problem(problem, status)
-    if isinstance(error, NotAuthorized):
+    if type(error) is NotAuthorized:  # not Forbidden: there the key is not what is wrong
         return NotAuthorized(f"{error.detail} (tried {origin.key_from}, at {origin.base_url})", **error.extras)
     return error
 

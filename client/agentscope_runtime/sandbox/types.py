@@ -14,8 +14,9 @@ SandboxId = NewType("SandboxId", str)
 class SandboxType(str):
     """A kind of sandbox: `SandboxType("browser")`, or `SandboxType.BROWSER`.
 
-    The built-in kinds are class attributes. A kind of your own is any other name of lower-case letters, digits
-    and hyphens, known once `SandboxRegistry.register` has seen it. It is a `str`, so that it travels as it is.
+    The built-in kinds are class attributes. A kind of your own is any other name of lower-case letters, digits,
+    hyphens and underscores, known once `SandboxRegistry.register` has seen it; one that ends in `_async` is the kind
+    without that ending. It is a `str`, so that it travels as it is.
     """
 
     __slots__ = ()

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from agentscope_runtime.sandbox.types import plain_type
 
 SESSION_ID_MAX = 256
 Name = Annotated[str, Field(min_length=1, max_length=SESSION_ID_MAX)]
-TypeName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+TypeName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$"), AfterValidator(plain_type)]
+"""A kind, or the name of its asynchronous class (`browser_async`), which is read as the kind."""
 
 
 class Wire(BaseModel):
@@ -109,6 +112,7 @@ class DesktopLink(Wire):
     """A link that opens the desktop of one sandbox once."""
 
     url: str
+    """Whole, as a person opens it."""
     expires_in: float
     """Seconds until an unopened link is worthless."""
     control: bool

@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING, Any
 from dotenv import dotenv_values
 from pydantic import ValidationError
 
-from agentscope_runtime.sandbox.errors import BackendUnavailable
+from agentscope_runtime.sandbox.errors import BackendUnavailable, UnknownSandboxType
+from agentscope_runtime.sandbox.places import is_loopback
+from agentscope_runtime.sandbox.registry import SandboxRegistry
 from agentscope_runtime.sandbox_manager.keys import installation_id, load_key
-from agentscope_runtime.sandbox_manager.settings import Settings, SettingsError, is_loopback
+from agentscope_runtime.sandbox_manager.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
     from agentscope_runtime.sandbox_manager.api.auth import Access
@@ -43,6 +45,7 @@ def main(arguments: list[str] | None = None) -> None:
         for extension in options.extension:
             _load_extension(extension)
         settings = _settings(options)
+        _check_kinds(settings)
         load_key(settings)
         installation_id(settings.state_dir)
         serve(settings)
@@ -136,6 +139,23 @@ def _settings(options: argparse.Namespace) -> Settings:
         raise SettingsError("; ".join(parts)) from error
 
 
+def _check_kinds(settings: Settings) -> None:
+    """Look up what is to be kept warm, now that the extensions have registered theirs.
+
+    Raises:
+        SettingsError: Nobody registered one of them: a typing error, or an extension is missing.
+    """
+    try:
+        _images(settings)
+    except UnknownSandboxType as error:
+        variable = "POOL_SIZE" if isinstance(settings.pool_size, dict) else "DEFAULT_SANDBOX_TYPE"
+        raise SettingsError(f"{variable}: {error.detail}") from error
+
+
+def _images(settings: Settings) -> dict[str, str]:
+    return {kind: SandboxRegistry.get_image_by_type(kind) for kind in settings.pool_targets()}
+
+
 def _check_engine(settings: Settings) -> None:
     """Ask Docker something, so that its absence is told now and not by each pool.
 
@@ -170,7 +190,9 @@ def _address(settings: Settings, port: int) -> str:
 
 
 def _greet(settings: Settings, address: str, access: Access) -> None:
-    shown = settings.redacted()
+    # The images' names are made of several variables: the result is what one wants to see.
+    images = {f"image of {kind}": image for kind, image in _images(settings).items()}
+    shown = settings.redacted() | images
     width = max(map(len, shown))
     print("settings:", *(f"  {name:<{width}}  {value}" for name, value in shown.items()), sep="\n")
     print(f"\nserving on {address}; Ctrl-C stops it and removes its sandboxes")

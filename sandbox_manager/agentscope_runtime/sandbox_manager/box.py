@@ -6,6 +6,8 @@ problem document as the error that it describes, silence as SandboxDied or Unava
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json as jsonlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -127,8 +129,9 @@ class Box:
         url = f"http://{address.host}:{address.desktop_port}/websockify"
         try:
             # No compression: VNC has compressed already. No size limit: one update may be a whole screen.
+            headers = {"Authorization": f"Bearer {desktop_secret(self.record.token)}"}
             socket = await self._session.ws_connect(
-                url, protocols=("binary",), headers=self._headers, compress=0, max_msg_size=0
+                url, protocols=("binary",), headers=headers, compress=0, max_msg_size=0
             )
         except (aiohttp.ClientError, ConnectionError, TimeoutError) as e:
             raise await self._verdict(self.record) from e
@@ -174,6 +177,11 @@ class Boxes:
                     raise await _problem(response)
         except (aiohttp.ClientError, OSError, TimeoutError) as e:
             raise Unreachable(f"{record.sandbox_id}: {e!r}") from e
+
+
+def desktop_secret(token: str) -> str:
+    """Return the secret of a box's desktop, which the box makes of its token in the same way."""
+    return hmac.new(token.encode(), b"desktop", hashlib.sha256).hexdigest()
 
 
 def _address(record: SandboxRecord) -> Address:

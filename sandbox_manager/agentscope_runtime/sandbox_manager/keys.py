@@ -12,9 +12,9 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 
-from agentscope_runtime.sandbox_manager.settings import Settings, SettingsError, is_loopback
+from agentscope_runtime.sandbox.places import KEY_FILE, is_loopback
+from agentscope_runtime.sandbox_manager.settings import Settings, SettingsError
 
-KEY_FILE = "key"
 INSTALLATION_FILE = "installation"
 
 

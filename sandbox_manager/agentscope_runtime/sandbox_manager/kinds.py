@@ -1,4 +1,9 @@
-"""From a kind of sandbox to what has to be started for it; the registry knows the kinds, the settings the rest."""
+"""From a kind of sandbox to what has to be started for it; the registry knows the kinds, the settings the rest.
+
+Two members of a registration's `runtime_config` count here: `kernel`, "eager" where a box is ready only with a kernel
+that runs, "lazy" where the first cell may start one; and `desktop`, whether the box has a screen to watch. A kind of
+one's own is eager and has no desktop, as base, which is how its box is made, too (`sandbox_server.composition`).
+"""
 
 from __future__ import annotations
 
@@ -31,7 +36,7 @@ def registered_kinds(*, watchdog_seconds: float, ca_bundle: Path | None = None) 
         config = SandboxRegistry.get_config_by_type(sandbox_type)
         limits = config.limits
         # A kernel idles at tens of megabytes: where cells are not the point, the first cell starts it.
-        kernel = config.runtime_config.get("kernel", "eager" if sandbox_type == SandboxType.BASE else "lazy")
+        kernel = config.runtime_config.get("kernel", "lazy" if sandbox_type in WITH_DESKTOP else "eager")
         has_desktop = bool(config.runtime_config.get("desktop", sandbox_type in WITH_DESKTOP))
         return Blueprint(
             sandbox_type=sandbox_type,

@@ -6,9 +6,9 @@ importing or embedding the manager never changes the environment of a program th
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import os
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,32 +16,14 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+# Passed on under their own names: whoever asks what can be set asks for these here.
+from agentscope_runtime.sandbox.places import default_state_dir as default_state_dir
+from agentscope_runtime.sandbox.places import is_loopback as is_loopback
+from agentscope_runtime.sandbox.types import plain_type
 
 
 class SettingsError(Exception):
     """The settings do not make sense together; the message says what to change."""
-
-
-def default_state_dir() -> Path:
-    """Name the folder of this user's key, installation id and locks."""
-    if own := os.environ.get("AGENTSCOPE_RUNTIME_STATE_DIR"):
-        return Path(own).expanduser().absolute()
-    base = os.environ.get("XDG_STATE_HOME", "")
-    # The XDG specification says that relative values are to be ignored.
-    root = Path(base) if Path(base).is_absolute() else Path.home() / ".local" / "state"
-    return root / "agentscope-runtime"
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether only this machine can reach `host`."""
-    name = host.strip("[]").lower()
-    if name in LOOPBACK_NAMES:
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
 
 
 def _listed(value: object) -> object:
@@ -101,7 +83,7 @@ class Settings(BaseSettings):
     heartbeat_timeout: Annotated[float, Field(gt=0)] = 300.0
     """Seconds without a call, a transfer or an open desktop after which a leased sandbox is released."""
     watcher_scan_interval: Annotated[float, Field(gt=0)] = 1.0
-    """Seconds between two looks at the pool for idle, dead and missing sandboxes."""
+    """Seconds between two looks for idle leases."""
     watchdog_seconds: Annotated[float, Field(ge=5)] = 60.0
     """Seconds without a word from a manager after which a container ends itself."""
     auto_cleanup: bool = True
@@ -134,10 +116,10 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _sizes_make_sense(self) -> Settings:
-        sizes = self.pool_targets()
-        if any(size < 0 for size in sizes.values()):
+        given = self.pool_size.values() if isinstance(self.pool_size, dict) else (self.pool_size,)
+        if any(size < 0 for size in given):
             raise ValueError("POOL_SIZE cannot be negative")
-        total = sum(sizes.values())
+        total = sum(self.pool_targets().values())
         if self.max_sandbox_instances and total > self.max_sandbox_instances:
             raise ValueError(
                 f"POOL_SIZE asks for {total} warm sandboxes, MAX_SANDBOX_INSTANCES allows {self.max_sandbox_instances}"
@@ -145,10 +127,13 @@ class Settings(BaseSettings):
         return self
 
     def pool_targets(self) -> dict[str, int]:
-        """Return how many warm sandboxes of each kind to keep."""
-        if isinstance(self.pool_size, dict):
-            return dict(self.pool_size)
-        return dict.fromkeys(self.default_sandbox_type, self.pool_size)
+        """Return how many warm sandboxes of each kind to keep; `base_async` is the kind `base`, and adds to it."""
+        if not isinstance(self.pool_size, dict):
+            return dict.fromkeys(map(plain_type, self.default_sandbox_type), self.pool_size)
+        targets: Counter[str] = Counter()
+        for name, size in self.pool_size.items():
+            targets[plain_type(name)] += size
+        return dict(targets)
 
     def redacted(self) -> dict[str, str]:
         """Return the settings by variable name, as text, without secrets."""

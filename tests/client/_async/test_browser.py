@@ -112,6 +112,15 @@ def test_a_tool_can_become_a_schema(method: Callable[..., Any]) -> None:
     assert set(described.get("properties", {})) == set(fields)
 
 
+async def test_only_a_named_time_is_sent_with_a_tool(manager: ScriptedManager) -> None:
+    """The tools have their own time-outs; waiting for a time is given that, and as much as the tool has besides."""
+    async with browser(manager) as box:
+        await box.browser_click("Go", "e1")
+        await box.browser_wait_for(text="Done")
+        await box.browser_wait_for(time=45)
+    assert [seen.body.get("timeout") for seen in manager.seen if "/tools/" in seen.path] == [None, None, 75]
+
+
 async def test_the_desktop_is_watched_by_a_new_link_each_time(manager: ScriptedManager) -> None:
     """Links only watch unless control is asked for, and lead to the manager."""
     async with browser(manager) as box:
@@ -123,8 +132,8 @@ async def test_the_desktop_is_watched_by_a_new_link_each_time(manager: ScriptedM
     assert [seen.body["control"] for seen in manager.seen if seen.path.endswith("/desktop")] == [False, True, False]
 
 
-async def test_a_whole_link_is_left_as_it_is(manager: ScriptedManager) -> None:
-    """A manager that knows its public address says so."""
+async def test_a_link_is_what_the_manager_says(manager: ScriptedManager) -> None:
+    """A manager may be watched at another address than it is called at."""
     async with browser(manager) as box:
         manager.then_say(b'{"url": "https://watch.example.com/x", "expires_in": 60, "control": false}')
         assert await box.get_desktop_url_async() == "https://watch.example.com/x"

@@ -77,12 +77,39 @@ async def test_a_tool_returns_what_the_sandbox_answered(manager: ScriptedManager
 
 
 async def test_a_call_names_its_time(manager: ScriptedManager, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A call takes the given seconds, else RUNTIME_SANDBOX_TIMEOUT."""
+    """Only a time-out that the caller gave is sent: without one the tool's own applies."""
     monkeypatch.setenv("RUNTIME_SANDBOX_TIMEOUT", "90")
     async with base(manager) as box:
         await box.call_tool_async("run_shell_command", {"command": "true"})
         await box.call_tool_async("run_shell_command", {"command": "true"}, timeout=3)
-    assert [seen.body["timeout"] for seen in manager.seen if "/tools/" in seen.path] == [90, 3]
+    sent = [seen.body for seen in manager.seen if "/tools/" in seen.path]
+    assert sent == [{"arguments": {"command": "true"}}, {"arguments": {"command": "true"}, "timeout": 3}]
+
+
+async def test_a_call_without_a_time_is_not_waited_for_endlessly(
+    manager: ScriptedManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer is waited for RUNTIME_SANDBOX_TIMEOUT seconds and the margin, where the call names no time."""
+    monkeypatch.setattr("agentscope_runtime.sandbox.transport.MARGIN", 0.1)
+    monkeypatch.setenv("RUNTIME_SANDBOX_TIMEOUT", "0.2")
+    async with base(manager) as box:
+        manager.then_be_silent()
+        with pytest.raises(CallTimeout, match=r"no answer within 0\.3 s"):
+            await box.run_shell_command("true")
+
+
+async def test_a_kind_may_have_its_own_time(manager: ScriptedManager) -> None:
+    """What a kind is registered with is what its tools may take, unless the call says otherwise."""
+    SandboxRegistry.register("acme/robot:1", sandbox_type="robot", timeout=300)
+    try:
+        async with base(manager, sandbox_type="robot") as box:
+            await box.run_shell_command("true")
+            await box.call_tool_async("run_shell_command", {"command": "true"}, timeout=3)
+    finally:
+        del SandboxRegistry._configs["robot"]
+    async with base(manager, sandbox_type="known_to_the_manager_only") as box:
+        await box.run_shell_command("true")
+    assert [seen.body.get("timeout") for seen in manager.seen if "/tools/" in seen.path] == [300, 3, None]
 
 
 async def test_tools_are_listed_by_group(manager: ScriptedManager) -> None:

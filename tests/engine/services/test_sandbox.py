@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -19,15 +18,8 @@ from agentscope_runtime.sandbox import (
     BrowserSandboxAsync,
     SandboxType,
 )
-from agentscope_runtime.sandbox.errors import InvalidRequest, NotAuthorized, PoolExhausted, StartFailed
+from agentscope_runtime.sandbox.errors import InvalidRequest, NotAuthorized
 from agentscope_runtime.sandbox.registry import SandboxRegistry
-
-
-@pytest.fixture
-def manager() -> Iterator[ScriptedManager]:
-    """A manager on a real socket that answers from memory."""
-    with ScriptedManager().serving() as running:
-        yield running
 
 
 def to(manager: ScriptedManager, **more: bool) -> SandboxService:
@@ -81,77 +73,6 @@ async def test_the_same_type_twice_is_refused(manager: ScriptedManager) -> None:
         with pytest.raises(InvalidRequest, match="asked twice for browser"):
             service.connect("s", "u", ["browser", "browser_async"])
     assert not manager.seen
-
-
-async def test_stop_releases_its_own_and_nothing_else(manager: ScriptedManager) -> None:
-    """Another instance's sessions, and those released before, are left alone."""
-    async with to(manager) as other:
-        other.connect("theirs", "u")
-        async with to(manager) as service:
-            service.connect("mine", "u")
-            await service.connect_async("mine-too", "u")
-            service.connect("done", "u")
-            assert service.release("done", "u") is True
-            assert await service.release_async("never", "u") is True
-        assert list(manager.leases) == [("theirs", "u")]
-        assert len([path for path in manager.paths() if path.startswith("DELETE")]) == 4
-    assert not manager.leases
-
-
-async def test_stop_may_leave_the_sessions(manager: ScriptedManager) -> None:
-    """With drain_on_stop=False what is connected stays connected."""
-    async with to(manager, drain_on_stop=False) as service:
-        service.connect("s", "u")
-    assert list(manager.leases) == [("s", "u")]
-
-
-async def test_a_refused_session_is_not_released(manager: ScriptedManager) -> None:
-    """What was never granted is not this instance's to release: another one may hold it."""
-    async with to(manager) as service:
-        manager.then_refuse(PoolExhausted("all 3 sandboxes are taken"))
-        with pytest.raises(PoolExhausted):
-            service.connect("s", "u")
-    assert manager.paths() == ["POST /v1/leases"]
-
-
-async def test_a_cancelled_connect_is_released_at_the_stop(manager: ScriptedManager) -> None:
-    """What may have been granted is released."""
-    async with to(manager) as service:
-        manager.then_be_silent()
-        task = asyncio.create_task(service.connect_async("s", "u"))
-        await asyncio.to_thread(manager.wait_for_a_request)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-    assert manager.paths() == ["POST /v1/leases", "DELETE /v1/leases"]
-
-
-async def test_a_session_that_still_connects_is_released_at_the_stop(manager: ScriptedManager) -> None:
-    """Stopping does not forget those who are waiting."""
-    service = to(manager)
-    await service.start()
-    manager.then_be_silent()
-    with ThreadPoolExecutor(1) as thread:
-        waiting = thread.submit(service.connect, "s", "u")
-        await asyncio.to_thread(manager.wait_for_a_request)
-        await service.stop()
-        assert manager.paths() == ["POST /v1/leases", "DELETE /v1/leases"]
-        manager.end_silence()
-        with pytest.raises(InvalidRequest, match="could not connect base: what it was called on is closed"):
-            waiting.result(10)
-
-
-async def test_all_is_released_even_where_one_fails(manager: ScriptedManager) -> None:
-    """The first failure is raised after everything else was done, and the service is stopped."""
-    service = to(manager)
-    for name in ("a", "b", "c"):
-        service.connect(name, "u")
-    manager.then_refuse(StartFailed("no luck"))
-    with pytest.raises(StartFailed, match="no luck"):
-        await service.stop()
-    assert len(manager.leases) == 1
-    with pytest.raises(InvalidRequest, match="is stopped"):
-        service.connect("a", "u")
 
 
 async def test_a_closed_box_of_a_service_stays_leased(manager: ScriptedManager) -> None:

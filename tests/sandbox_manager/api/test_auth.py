@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ from pydantic import SecretStr
 from served_manager import KEY, Manager
 from served_manager import manager as run_manager
 
+from agentscope_runtime.sandbox_manager.api import BODY_LIMIT
 from agentscope_runtime.sandbox_manager.api.auth import Hosts
 from agentscope_runtime.sandbox_manager.settings import Settings
 
+JSON = {"Content-Type": "application/json"}
 GUARDED = [
     ("GET", "/v1/leases"),
     ("POST", "/v1/leases"),
@@ -207,3 +210,23 @@ async def test_cookies_of_two_managers_do_not_collide(tmp_path: Path) -> None:
     """Cookies know no port."""
     async with run_manager(tmp_path) as one, run_manager(tmp_path) as two:
         assert one.app.state.access.cookie != two.app.state.access.cookie
+
+
+@pytest.mark.parametrize("path", ["/session", "/desktop/sbx-1/session"])
+async def test_nobody_without_a_key_makes_the_manager_read_much(manager: Manager, path: str) -> None:
+    """A body that is longer than any ticket is refused, whether its length is told or not."""
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(16):
+            yield b" " * 4096
+
+    async with manager.http(key=False) as http:
+        assert (await http.post(path, content=b" " * 5000, headers=JSON)).status_code == 413
+        assert (await http.post(path, content=chunks(), headers=JSON)).status_code == 413
+
+
+async def test_a_body_has_a_limit_with_the_key_too(manager: Manager) -> None:
+    """Whoever holds the key is told the limit by the status."""
+    async with manager.http() as http:
+        answer = await http.post("/v1/leases", content=b" " * (BODY_LIMIT + 1), headers=JSON)
+        assert answer.status_code == 413

@@ -135,18 +135,17 @@ async def test_slow_calls_keep_nobody_waiting(manager: Manager) -> None:
         ({"arguments": {}, "timeout": "5"}, LONGEST),
         ({"arguments": {}, "timeout": -5}, LONGEST),
         ([{"timeout": 5}], LONGEST),
-        ({"arguments": {"code": "x" * PARSED}, "timeout": 5.5}, 5.5 + GRACE),
-        ({"arguments": {"code": "x" * PARSED, "timeout": 5}}, LONGEST),
-        ({"arguments": {"code": "x" * PARSED}, "timeout": None}, LONGEST),
+        ({"timeout": 5.5, "arguments": {"code": "x" * (PARSED - 100)}}, 5.5 + GRACE),
+        ({"arguments": {"code": "x" * PARSED}, "timeout": 5.5}, LONGEST),
     ],
-    ids=range(10),
+    ids=range(9),
 )
 def test_the_gateway_gives_up_just_after_the_call_should_have_ended(body: object, seconds: float) -> None:
-    """It reads the time-out of the call, never one of the tool's own arguments."""
+    """It reads the time-out of the call, never one of the tool's own arguments; what is large is left to the box."""
     assert _patience(json.dumps(body).encode()) == seconds
 
 
-@pytest.mark.parametrize("body", [b"", b'{"timeout": 5', b'\xff"timeout"', b'"timeout"', b'["timeout"' * 100_000])
+@pytest.mark.parametrize("body", [b"", b'{"timeout": 5', b'\xff"timeout"', b'"timeout"', b'["timeout",' * 5_000])
 def test_nonsense_is_left_to_the_box(body: bytes) -> None:
     """The gateway does not stumble over it."""
     assert _patience(body) == LONGEST

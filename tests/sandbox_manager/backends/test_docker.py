@@ -63,7 +63,7 @@ async def test_the_flags_of_a_container_are_in_force(backend: DockerBackend) -> 
     assert host["Memory"] == host["MemorySwap"] == 1 << 30
     assert host["NanoCpus"] == 2 * 10**9
     assert host["ShmSize"] == 64 << 20
-    assert set(host["Tmpfs"]) == {"/tmp", "/home/agent", "/run/box"}
+    assert set(host["Tmpfs"]) == {"/tmp", "/tmp/.X11-unix", "/home/agent", "/run/box", "/run/desktop"}
     options = host["SecurityOpt"]
     assert any(option.startswith("no-new-privileges") for option in options)
     assert any(option.startswith('seccomp={"') for option in options)

@@ -32,6 +32,13 @@ def test_the_labels_say_whose_it_is() -> None:
     assert "Source" not in workspace  # anonymous: it goes with the container
 
 
+def test_a_box_gets_no_rights_that_it_does_not_need() -> None:
+    """No new privileges and our own list of system calls; AppArmor's profile would forbid the user land its mounts."""
+    host = container_config(ORDER, OWNER, network="n", publish=False, seccomp="{}")["HostConfig"]
+    assert host["SecurityOpt"] == ["no-new-privileges", "seccomp={}", "apparmor=unconfined"]
+    assert (host["CapDrop"], host["ReadonlyRootfs"]) == (["ALL"], True)
+
+
 def test_ports_are_published_on_loopback_only_where_they_must_be() -> None:
     """On Linux the manager talks to the container's address, and nothing is published."""
     bridged = container_config(ORDER, OWNER, network="n", publish=False, seccomp="{}")

@@ -12,7 +12,7 @@ import docker.errors
 import pytest
 
 from agentscope_runtime.sandbox_manager.builder import debian
-from agentscope_runtime.sandbox_manager.builder.build import INPUTS, Builder, Plan, build_arguments
+from agentscope_runtime.sandbox_manager.builder.build import INPUTS, STAGE, Builder, Plan, build_arguments
 from agentscope_runtime.sandbox_manager.builder.certificates import Authorities
 from agentscope_runtime.sandbox_manager.builder.failures import BuildFailed, UnverifiedTLS
 from agentscope_runtime.sandbox_manager.builder.progress import Progress
@@ -79,6 +79,35 @@ def test_an_image_is_built_once_and_again_after_a_change(engine: docker.DockerCl
     assert output(engine, plan, "cat /greeting.txt") == "good-bye"
     with pytest.raises(docker.errors.ImageNotFound):
         engine.images.get(first)
+
+
+@pytest.mark.docker
+def test_stages_of_earlier_builds_go_and_the_last_ones_stay_as_cache(engine: docker.DockerClient, plan: Plan) -> None:
+    """An engine does not fill up with what nobody uses, and the next build need not do everything again."""
+    name = f"stage-{plan.recipe.image}"
+    plan = replace(plan, recipe=replace(plan.recipe, name=name))
+    (plan.folder / "small").rename(plan.folder / name)
+    dockerfile = plan.folder / name / "Dockerfile"
+    made = f"FROM ${{BASE}} AS made\nCOPY {name}/greeting.txt /made\nRUN cat /made >/copied\n"
+    dockerfile.write_text(f"ARG BASE\n{made}FROM ${{BASE}}\nCOPY --from=made /copied /copied\n")
+
+    def stages() -> set[str]:
+        dangling = engine.images.list(filters={"dangling": True, "label": f"{STAGE}={name}"})
+        return {str(image.id) for image in dangling}
+
+    build = builder(engine, plan)
+    build.build(plan)
+    first = stages()
+    assert len(first) == 1
+    build.build(replace(plan, revision="the same stage, found in the cache"))
+    assert stages() == first
+    (plan.folder / name / "greeting.txt").write_text("good-bye")
+    build.build(plan)
+    second = stages()
+    assert len(second) == 1
+    assert second != first
+    assert output(engine, plan, "cat /copied") == "good-bye"
+    engine.images.remove(second.pop())
 
 
 @pytest.mark.docker

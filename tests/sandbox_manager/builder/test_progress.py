@@ -36,20 +36,16 @@ def test_each_step_gets_a_line_with_its_time() -> None:
     """A step's line is written when it is over, and says whether it was done before."""
     out, log = io.StringIO(), io.StringIO()
     steps = Steps(Progress(out), log)
-    for text in [
-        "Step 1/2 : FROM debian\n",
-        " ---> Using cache\n",
-        "Step 2/2 : RUN apt-get  \\\n update\n",
-        "Get:1 …\n",
-    ]:
+    for text in ["Step 1/2 : FROM debian\n", " ---> Using cache\n", " ---> 0123456789ab\n"]:
         steps.take({"stream": text})
-    steps.take({"aux": {"ID": "sha256:abc"}})
+    for text in ["Step 2/2 : RUN apt-get  \\\n update\n", "Get:1 …\n", " ---> ba9876543210\n"]:
+        steps.take({"stream": text})
     steps.finish_step()
     first, second = out.getvalue().splitlines()
     assert first.split() == ["1/2", "cached", "FROM", "debian"]
     assert second.split()[0] == "2/2"
     assert second.endswith("RUN apt-get \\ update")
-    assert steps.image_id == "sha256:abc"
+    assert steps.layers == {"0123456789ab", "ba9876543210"}
     assert "Get:1" in log.getvalue()
 
 

@@ -7,6 +7,9 @@ from agentscope_runtime.sandbox.registry import SandboxRegistry
 from agentscope_runtime.sandbox.tools import given
 from agentscope_runtime.sandbox.types import SandboxType, ToolResult
 
+BESIDES = 30.0
+"""Seconds for what `browser_wait_for` does beside waiting for a time: as much as the tool has by itself."""
+
 
 @SandboxRegistry.attach(SandboxType.BROWSER)
 class BrowserSandboxAsync(DesktopSandboxAsync):
@@ -203,4 +206,6 @@ class BrowserSandboxAsync(DesktopSandboxAsync):
             text: The text to wait for.
             text_gone: The text whose disappearance to wait for.
         """
-        return await self.call_tool_async("browser_wait_for", given(time=time, text=text, textGone=text_gone))
+        arguments = given(time=time, text=text, textGone=text_gone)
+        # Longer than the tool's own time-out is fine: whoever names a time has given it.
+        return await self.call_tool_async("browser_wait_for", arguments, None if time is None else time + BESIDES)

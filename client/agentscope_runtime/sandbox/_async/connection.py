@@ -32,11 +32,6 @@ class ConnectionAsync:
         self._timeout = default_timeout()
         self._client = httpx.AsyncClient(**transport.client_options(origin))
 
-    @property
-    def timeout(self) -> float:
-        """Seconds that a call may take where it says nothing else."""
-        return self._timeout
-
     async def send_async(self, call: Call[T], content: AsyncIterable[bytes] | None = None) -> T:
         """Send a call and return what it answers.
 

@@ -15,9 +15,7 @@ class DesktopSandboxAsync(BaseSandboxAsync):
         Args:
             control: Whether whoever opens it may use mouse and keyboard; else they only watch.
         """
-        held = self._in_hand()
-        link = await held.do_async(calls.desktop, control)
-        return f"{held.connection.origin.base_url}{link.url}" if link.url.startswith("/") else link.url
+        return (await self._in_hand().do_async(calls.desktop, control)).url
 
     # <sync-only>
     # @property
@@ -33,7 +31,6 @@ class DesktopSandboxAsync(BaseSandboxAsync):
 
         held = self._in_hand()
         with Connection(held.connection.origin) as connection:
-            link = connection.send(calls.desktop(held.info.sandbox_id, control=False))
-        return f"{connection.origin.base_url}{link.url}" if link.url.startswith("/") else link.url
+            return connection.send(calls.desktop(held.info.sandbox_id, control=False)).url
 
     # </async-only>

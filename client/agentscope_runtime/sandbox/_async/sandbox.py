@@ -44,6 +44,8 @@ class SandboxAsync:
         if workspace_dir is not None:
             raise InvalidRequest("workspace_dir is not supported yet; put files into the sandbox with box.fs")
         self.sandbox_type = SandboxType(plain_type(sandbox_type or SandboxRegistry.get_config(type(self)).sandbox_type))
+        kind = SandboxRegistry.list_all_sandboxes().get(self.sandbox_type)  # the manager may know more kinds
+        self._tool_timeout = None if kind is None else kind.timeout
         self.workspace_dir = workspace_dir
         self.fs = SandboxFSAsync(self._in_hand)
         self._wanted_id = sandbox_id
@@ -130,7 +132,8 @@ class SandboxAsync:
         Args:
             name: The tool, as `list_tools_async` names it.
             arguments: Its arguments, by name.
-            timeout: Seconds it may take; `RUNTIME_SANDBOX_TIMEOUT`, else 60, by default.
+            timeout: Seconds it may take. By default what this kind is registered with, else the tool's own time-out;
+                then an answer is waited for `RUNTIME_SANDBOX_TIMEOUT` seconds, else 60.
 
         Returns:
             `{"meta": None, "content": [...], "isError": bool}`; what fails inside the sandbox is one with `isError`.
@@ -139,7 +142,7 @@ class SandboxAsync:
             SandboxError: the tool could not be run at all.
         """
         held = self._in_hand()
-        seconds = held.connection.timeout if timeout is None else timeout
+        seconds = self._tool_timeout if timeout is None else timeout
         return await held.do_async(calls.call_tool, name, arguments or {}, seconds)
 
     def _in_hand(self) -> HoldingAsync:

@@ -33,11 +33,6 @@ class Connection:
         self._timeout = default_timeout()
         self._client = httpx.Client(**transport.client_options(origin))
 
-    @property
-    def timeout(self) -> float:
-        """Seconds that a call may take where it says nothing else."""
-        return self._timeout
-
     def send(self, call: Call[T], content: Iterable[bytes] | None = None) -> T:
         """Send a call and return what it answers.
 

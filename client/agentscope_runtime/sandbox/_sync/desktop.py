@@ -16,9 +16,7 @@ class DesktopSandbox(BaseSandbox):
         Args:
             control: Whether whoever opens it may use mouse and keyboard; else they only watch.
         """
-        held = self._in_hand()
-        link = held.do(calls.desktop, control)
-        return f"{held.connection.origin.base_url}{link.url}" if link.url.startswith("/") else link.url
+        return (self._in_hand().do(calls.desktop, control)).url
 
     @property
     def desktop_url(self) -> str:

@@ -45,6 +45,8 @@ class Sandbox:
         if workspace_dir is not None:
             raise InvalidRequest("workspace_dir is not supported yet; put files into the sandbox with box.fs")
         self.sandbox_type = SandboxType(plain_type(sandbox_type or SandboxRegistry.get_config(type(self)).sandbox_type))
+        kind = SandboxRegistry.list_all_sandboxes().get(self.sandbox_type)  # the manager may know more kinds
+        self._tool_timeout = None if kind is None else kind.timeout
         self.workspace_dir = workspace_dir
         self.fs = SandboxFS(self._in_hand)
         self._wanted_id = sandbox_id
@@ -131,7 +133,8 @@ class Sandbox:
         Args:
             name: The tool, as `list_tools` names it.
             arguments: Its arguments, by name.
-            timeout: Seconds it may take; `RUNTIME_SANDBOX_TIMEOUT`, else 60, by default.
+            timeout: Seconds it may take. By default what this kind is registered with, else the tool's own time-out;
+                then an answer is waited for `RUNTIME_SANDBOX_TIMEOUT` seconds, else 60.
 
         Returns:
             `{"meta": None, "content": [...], "isError": bool}`; what fails inside the sandbox is one with `isError`.
@@ -140,7 +143,7 @@ class Sandbox:
             SandboxError: the tool could not be run at all.
         """
         held = self._in_hand()
-        seconds = held.connection.timeout if timeout is None else timeout
+        seconds = self._tool_timeout if timeout is None else timeout
         return held.do(calls.call_tool, name, arguments or {}, seconds)
 
     def _in_hand(self) -> Holding:

@@ -79,6 +79,7 @@ class SandboxService:
         Raises:
             SandboxError: something could not be released; all else is done all the same.
         """
+        self._stopped = True  # before the connection is taken away: from now on nobody makes another one
         connection, self._connection_async = self._connection_async, None
         try:
             await run_blocking_async(self.close)
@@ -88,7 +89,7 @@ class SandboxService:
 
     async def health(self) -> bool:
         """Ask the manager whether it serves this instance; False before the start and after the stop, too."""
-        if self._origin is None:
+        if self._stopped or self._origin is None:
             return False
         try:
             await self._link_async().send_async(calls.pool())
@@ -192,7 +193,9 @@ class SandboxService:
     def _drain(self) -> SandboxError | None:
         """Release every session of this instance, those still connecting included; return the first failure."""
         failure: SandboxError | None = None
-        for key in self._connected | set(self._underway):
+        with self._lock:  # whoever comes later sees that the service is stopped
+            keys = self._connected | set(self._underway)
+        for key in keys:
             try:
                 self._link().send(calls.release(*key))
                 self._connected.discard(key)
@@ -207,6 +210,8 @@ class SandboxService:
     def _connecting(self, key: Key) -> Iterator[None]:
         """Note that a session may hold something from now on, until it is certain that it does not."""
         with self._lock:
+            if self._stopped:
+                raise _refusal()
             self._underway[key] += 1
         try:
             yield
@@ -227,9 +232,9 @@ class SandboxService:
 
     def _open(self) -> None:
         """Find the manager, or start it in this process, if that was not done yet."""
-        if self._stopped:
-            raise InvalidRequest("this SandboxService is stopped; start it again with `await service.start()`")
         with self._lock:
+            if self._stopped:  # under the lock: what is opened here, the stop that comes next closes
+                raise _refusal()
             if self._origin is not None:
                 return
             if self.base_url is not None:
@@ -246,13 +251,15 @@ class SandboxService:
     def _link(self) -> Connection:
         with self._lock:
             if self._connection is None:
-                assert self._origin is not None
+                if self._origin is None:
+                    raise _refusal()
                 self._connection = Connection(self._origin)
             return self._connection
 
     def _link_async(self) -> ConnectionAsync:
+        if self._stopped or self._origin is None:
+            raise _refusal()
         if self._connection_async is None:
-            assert self._origin is not None
             self._connection_async = ConnectionAsync(self._origin)
         return self._connection_async
 
@@ -261,6 +268,11 @@ class SandboxService:
             self._connection.close()  # only sockets: the sessions live on by their leases
         if self._share is not None:
             warnings.warn("a SandboxService was never stopped", ResourceWarning, stacklevel=2, source=self)
+
+
+def _refusal() -> InvalidRequest:
+    """Make the error of what a stopped service is asked for."""
+    return InvalidRequest("this SandboxService is stopped; start it again with `await service.start()`")
 
 
 def _class_for(sandbox_type: str, kind: type[_Box]) -> type[_Box]:

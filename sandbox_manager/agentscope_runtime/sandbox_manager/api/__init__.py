@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = ["create_app"]
 
+BODY_LIMIT = 1 << 20
+"""Bytes of a request's body; what is longer is refused before it is read."""
 ROUTERS = (health.router, leases.router, sandboxes.router, tools.router, files.router, desktop.router, pages.router)
 
 
@@ -69,6 +71,8 @@ def create_app(
         summary="Leases sandboxes to sessions, and is the way into them.",
         lifespan=lifespan,
         middleware=[Middleware(Guard, access=access, hosts=Hosts(settings))],
+        # Enough for every call but those of tools and files, which say their own limits.
+        max_body_size=BODY_LIMIT,
         # The stock pages load scripts from another server, which would run with our cookies: /docs is our own.
         docs_url=None,
         redoc_url=None,

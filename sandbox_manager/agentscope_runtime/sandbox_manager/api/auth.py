@@ -22,14 +22,17 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agentscope_runtime.sandbox.errors import Forbidden, NotAuthorized
+from agentscope_runtime.sandbox.places import LOOPBACK_NAMES
 from agentscope_runtime.sandbox_manager.api.grants import OWNER, SIGN_IN_SECONDS, Clock, Grants
 from agentscope_runtime.sandbox_manager.api.problems import problem
 from agentscope_runtime.sandbox_manager.keys import matches
-from agentscope_runtime.sandbox_manager.settings import LOOPBACK_NAMES, Settings
+from agentscope_runtime.sandbox_manager.settings import Settings
 
 OPEN_PATHS = frozenset({"/", "/session", "/docs", "/openapi.json", "/health", "/liveness", "/readiness"})
 OPEN_FOLDERS = ("/pages/", "/desktop/")
 """Static pages, and desktops, which ask for their own ticket or cookie."""
+OPEN_BODY_LIMIT = 4096
+"""Bytes of a body that anybody may send: tickets and keys are short. The routes of the open paths say it."""
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 WILDCARDS = frozenset({"0.0.0.0", "::", ""})
 

@@ -19,7 +19,7 @@ from agentscope_runtime.sandbox import wire
 from agentscope_runtime.sandbox.errors import InvalidRequest, NotAuthorized, SandboxError, SandboxNotFound
 from agentscope_runtime.sandbox_manager.api import relay
 from agentscope_runtime.sandbox_manager.api.answers import as_json
-from agentscope_runtime.sandbox_manager.api.auth import Access, check_origin, cookie_value
+from agentscope_runtime.sandbox_manager.api.auth import OPEN_BODY_LIMIT, Access, check_origin, cookie_value
 from agentscope_runtime.sandbox_manager.api.gateway import pool_of
 from agentscope_runtime.sandbox_manager.api.grants import DESKTOP_SECONDS, OPENING_SECONDS, Grant
 from agentscope_runtime.sandbox_manager.api.relay import Close
@@ -61,7 +61,7 @@ async def open_desktop(sandbox_id: str, body: wire.DesktopRequest, request: Requ
     return as_json(wire.DesktopLink(url=url, expires_in=DESKTOP_SECONDS, control=body.control))
 
 
-@router.post("/desktop/{sandbox_id}/session", include_in_schema=False)
+@router.post("/desktop/{sandbox_id}/session", include_in_schema=False, max_body_size=OPEN_BODY_LIMIT)
 async def start_session(sandbox_id: str, body: Ticket, request: Request) -> Response:
     """Exchange a link's ticket for a cookie that opens the WebSocket, once; tells the page what it will show."""
     check_origin(request)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import PurePosixPath
 from urllib.parse import quote
 
@@ -24,7 +25,7 @@ async def read_file(sandbox_id: str, path: str, request: Request) -> Response:
     return Download(pool_of(request), sandbox_id, ask, quote(PurePosixPath(path).name, safe="") or "file")
 
 
-@router.put("/content")
+@router.put("/content", max_body_size=sys.maxsize)  # it streams through: the workspace is the limit
 async def write_file(sandbox_id: str, path: str, request: Request) -> Response:
     """Write a file, and the folders it stands in."""
     known = {name: value for name in ("content-length", "content-type") if (value := request.headers.get(name))}

@@ -18,7 +18,7 @@ from starlette.responses import Response
 
 from agentscope_runtime.sandbox.errors import NotAuthorized, NotFound
 from agentscope_runtime.sandbox_manager.api.answers import no_content
-from agentscope_runtime.sandbox_manager.api.auth import check_origin, cookie_value
+from agentscope_runtime.sandbox_manager.api.auth import OPEN_BODY_LIMIT, check_origin, cookie_value
 from agentscope_runtime.sandbox_manager.api.desktop import access_of
 from agentscope_runtime.sandbox_manager.api.grants import OWNER, SESSION_SECONDS
 
@@ -68,7 +68,7 @@ async def asset(name: str, request: Request) -> Response:
     return page(request, name)
 
 
-@router.post("/session")
+@router.post("/session", max_body_size=OPEN_BODY_LIMIT)
 async def sign_in(body: SignIn, request: Request) -> Response:
     """Exchange a sign-in ticket, or the key, for the status page's cookie."""
     check_origin(request)

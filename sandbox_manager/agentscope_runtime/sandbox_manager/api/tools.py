@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
-from typing import Any
+from contextlib import suppress
 from urllib.parse import quote
 
 from fastapi import APIRouter
@@ -20,9 +19,12 @@ router = APIRouter(prefix="/v1/sandboxes/{sandbox_id}/tools", tags=["tools"])
 GRACE = 0.9
 """Seconds that a box may take beyond the call's own time-out to say that it ran out; one that does not is given up."""
 LONGEST = 3600.0
-"""Seconds for calls that name no time-out: the tools have their own, so this only ends what would hang for ever."""
-PARSED = 1 << 18
-"""Bytes; longer bodies are not read as JSON here, which would keep everybody else waiting."""
+"""Seconds for calls whose time-out is not known here: the box has its own, so this only ends what would hang."""
+PARSED = 64 << 10
+"""Bytes; longer bodies are not read as JSON here, which would keep everybody else waiting. The box ends the call in
+time all the same; only one that hangs is then waited for longer."""
+ARGUMENTS_LIMIT = 32 << 20
+"""Bytes of one call's arguments; files are for what is larger."""
 JSON = {"Content-Type": "application/json"}
 
 
@@ -34,6 +36,7 @@ async def list_tools(sandbox_id: str, request: Request) -> Response:
 
 @router.post(
     "/{name}",
+    max_body_size=ARGUMENTS_LIMIT,
     openapi_extra={"requestBody": {"content": {"application/json": {"schema": wire.ToolCall.model_json_schema()}}}},
 )
 async def call_tool(sandbox_id: str, name: str, request: Request) -> Response:
@@ -47,20 +50,8 @@ async def call_tool(sandbox_id: str, name: str, request: Request) -> Response:
 
 def _patience(body: bytes) -> float:
     """Return how long to wait for the box; a body that makes no sense is for the box to refuse."""
-    timeout = _at_the_end(body) if len(body) > PARSED else _within(body)
+    timeout = None
+    if len(body) <= PARSED:
+        with suppress(ValueError, AttributeError, RecursionError):
+            timeout = json.loads(body).get("timeout")
     return timeout + GRACE if isinstance(timeout, int | float) and 0 < timeout < LONGEST else LONGEST
-
-
-def _within(body: bytes) -> Any:
-    if b'"timeout"' not in body:
-        return None
-    try:
-        return json.loads(body).get("timeout")
-    except (ValueError, AttributeError, RecursionError):
-        return None
-
-
-def _at_the_end(body: bytes) -> float | None:
-    """Find the time-out where our client puts it, last: one brace closes the body after it."""
-    found = re.search(rb'"timeout"\s*:\s*([0-9]{1,4}(?:\.[0-9]+)?)\s*\}\s*$', body[-100:])
-    return None if found is None else float(found[1])

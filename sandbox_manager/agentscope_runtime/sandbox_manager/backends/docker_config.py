@@ -20,17 +20,22 @@ LOG_SIZE = "1m"
 
 _MINE = "uid=1000,gid=1000"
 TMPFS = {
-    # Sized, so that a full one is an error in the sandbox and not the end of its memory. Users install into their
-    # home and run things from /tmp, hence exec there; secrets are in /run/box, and nothing runs from it.
-    "/tmp": "rw,exec,nosuid,nodev,size=512m,mode=1777",  # noqa: S108 - the sandbox's own
-    "/home/agent": f"rw,exec,nosuid,nodev,size=512m,mode=0700,{_MINE}",
-    "/run/box": f"rw,noexec,nosuid,nodev,size=16m,mode=0700,{_MINE}",
+    # All of this is memory. Together, what users can fill (the user land's /dev/shm of 64 MiB, too) is well below the
+    # smallest box's, in bytes and in files (1 KiB each), so that a full one is an error in the sandbox and not its end.
+    # Users install into their home and run things from /tmp, hence exec there. Secrets are in /run/box, the browser's
+    # profile is in /run/desktop, and the screen's socket is where X servers have it: nothing runs from these, and
+    # users' code sees none of them.
+    "/tmp": "rw,exec,nosuid,nodev,size=256m,nr_inodes=64k,mode=1777",  # noqa: S108 - the sandbox's own
+    "/tmp/.X11-unix": f"rw,noexec,nosuid,nodev,size=64k,nr_inodes=16,mode=0700,{_MINE}",  # noqa: S108
+    "/home/agent": f"rw,exec,nosuid,nodev,size=256m,nr_inodes=64k,mode=0700,{_MINE}",
+    "/run/box": f"rw,noexec,nosuid,nodev,size=16m,nr_inodes=1k,mode=0700,{_MINE}",
+    "/run/desktop": f"rw,noexec,nosuid,nodev,size=512m,nr_inodes=64k,mode=0700,{_MINE}",
 }
 
 
 @cache
 def seccomp_profile() -> str:
-    """Return our seccomp profile as one line of JSON: Docker's, plus user namespaces for Chromium's own sandbox."""
+    """Return our seccomp profile as one line of JSON: a list of what is allowed, made by `scripts/make_seccomp.py`."""
     profile = resources.files(__package__).joinpath("seccomp.json").read_text(encoding="utf-8")
     return json.dumps(json.loads(profile), separators=(",", ":"))
 

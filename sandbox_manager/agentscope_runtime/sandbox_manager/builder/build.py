@@ -25,11 +25,15 @@ from agentscope_runtime.sandbox_manager.builder.recipes import (
     arguments,
     fingerprint,
     input_files,
+    mark_stages,
     pack,
 )
 
 INPUTS = "agentscope_runtime.inputs"
 """Label with the hash of what an image was made from."""
+
+STAGE = "agentscope_runtime.stage"
+"""Label with the recipe's name, on the final image and on those that stages before it leave as cache."""
 
 _PROXIES = frozenset({"HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"})
 _INDEXES = frozenset({"PIP_INDEX_URL", "PIP_TRUSTED_HOST", "NPM_CONFIG_REGISTRY"})
@@ -84,11 +88,12 @@ class Builder:
         recipe, began = plan.recipe, time.monotonic()
         files = input_files(plan.folder, recipe)
         dockerfile = f"{recipe.name}/Dockerfile"
-        declared = arguments(files[dockerfile].read_text(encoding="utf-8"))
+        instructions = files.pop(dockerfile).read_text(encoding="utf-8")
         previous = self._id(recipe.uri)
         self._progress.line(f"{recipe.name:8} building {recipe.uri} on {plan.below}")
-        context = pack(files, plan.authorities.pem)
-        self._run(plan, context, dockerfile, build_arguments(plan.below, declared))
+        marked = {dockerfile: mark_stages(instructions, f"{STAGE}={recipe.name}")}
+        context = pack(files, plan.authorities.pem, marked)
+        layers = self._run(plan, context, dockerfile, build_arguments(plan.below, arguments(instructions)))
         if plan.keep_ca and plan.authorities.pem:
             self._add_ca(plan)
         image = self._engine.images.get(recipe.uri)
@@ -96,10 +101,11 @@ class Builder:
         self._progress.line(f"{recipe.name:8} made {recipe.uri}: {size(self._engine, recipe.uri)} in {took}")
         if previous and previous != image.id:
             self._forget(previous)
+        self._forget_stages(recipe, layers)
         return str(image.id)
 
-    def _run(self, plan: Plan, context: io.BytesIO, dockerfile: str, values: Mapping[str, str]) -> None:
-        """Let the engine build, and name what it made."""
+    def _run(self, plan: Plan, context: io.BytesIO, dockerfile: str, values: Mapping[str, str]) -> set[str]:
+        """Let the engine build, and name what it made; return the short ids of all that it made on the way."""
         path = self._logs / f"image-{plan.recipe.name}.log"
         path.parent.mkdir(parents=True, exist_ok=True)
         labels = {
@@ -129,6 +135,7 @@ class Builder:
         if steps.error:
             what = f"the image {plan.recipe.name} could not be built, at: {steps.current}"
             raise explain(what, path.read_text(encoding="utf-8"), path)
+        return steps.layers
 
     def _add_ca(self, plan: Plan) -> None:
         """Lay the CA bundle on the image that was just made, for those who want it to stay."""
@@ -148,6 +155,14 @@ class Builder:
             return str(self._engine.images.get(name).id)
         except docker.errors.ImageNotFound:
             return None
+
+    def _forget_stages(self, recipe: Recipe, used: set[str]) -> None:
+        """Remove what stages of earlier builds left, over a gigabyte each time; what this one used is its cache."""
+        left = {"dangling": True, "label": f"{STAGE}={recipe.name}"}
+        for image in self._engine.images.list(filters=left):
+            image_id = str(image.id)
+            if image_id.removeprefix("sha256:")[:12] not in used:
+                self._forget(image_id)
 
     def _forget(self, image_id: str) -> None:
         """Remove the image that the new one replaces, unless somebody still uses it."""

@@ -19,13 +19,13 @@ from pathlib import Path
 import docker
 import docker.errors
 
+from agentscope_runtime.sandbox.places import default_state_dir
 from agentscope_runtime.sandbox_manager.builder import certificates, debian, product
 from agentscope_runtime.sandbox_manager.builder.build import Builder, Plan, size
 from agentscope_runtime.sandbox_manager.builder.certificates import Authorities
 from agentscope_runtime.sandbox_manager.builder.failures import BuildFailed, UnverifiedTLS
 from agentscope_runtime.sandbox_manager.builder.progress import Progress
 from agentscope_runtime.sandbox_manager.builder.recipes import RECIPES, Recipe, images_folder
-from agentscope_runtime.sandbox_manager.settings import default_state_dir
 
 ENGINE_SECONDS = 1800
 """How long the engine may be silent: a step that compiles writes nothing for minutes."""

@@ -84,6 +84,7 @@ class Steps:
     """Turns the engine's build events into lines; keeps the whole output."""
 
     _STEP = re.compile(r"Step (\d+)/(\d+) : (.*)", re.DOTALL)
+    _LAYER = re.compile(r" ---> ([0-9a-f]{12})\b")
     _WORTH_A_LINE = frozenset({"FROM", "RUN", "COPY", "ADD"})  # the others only note something down
 
     def __init__(self, progress: Progress, log: TextIO) -> None:
@@ -93,7 +94,8 @@ class Steps:
         self._step: tuple[str, str, str] | None = None
         self._began = time.monotonic()
         self._cached = False
-        self.image_id = ""
+        self.layers: set[str] = set()
+        """Short ids of the images that the build made, or found made, on its way."""
         self.error = ""
 
     def take(self, event: dict[str, object]) -> None:
@@ -106,13 +108,13 @@ class Steps:
                 self._progress.at(f"step {match[1]} of {match[2]}")
             elif "Using cache" in text:
                 self._cached = True
+            elif match := self._LAYER.match(text):
+                self.layers.add(match[1])
             else:
                 self._progress.output(text)
         if isinstance(error := event.get("error"), str):
             self._log.write(error + "\n")
             self.error = error
-        if isinstance(aux := event.get("aux"), dict) and "ID" in aux:
-            self.image_id = str(aux["ID"])
         self._log.flush()
 
     @property

@@ -90,6 +90,11 @@ def arguments(dockerfile: str) -> set[str]:
     return {rest.partition("=")[0].strip() for name, rest in _instructions(dockerfile) if name == "ARG"}
 
 
+def mark_stages(dockerfile: str, label: str) -> bytes:
+    """Return the Dockerfile with a label on each of its stages, by which what they leave on the engine is found."""
+    return re.sub(r"^(FROM .*)$", rf"\1\nLABEL {label}", dockerfile, flags=re.MULTILINE).encode()
+
+
 def input_files(folder: Path, recipe: Recipe) -> dict[str, Path]:
     """Return the files that the image is made from, by their path in the build context, sorted."""
     dockerfile = folder / recipe.name / "Dockerfile"

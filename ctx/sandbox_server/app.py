@@ -1,0 +1,48 @@
+"""Composes the web application of a box: who may call, what there is to call.
+
+Not here: starting and ending (`box`), and what the parts do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aiohttp import web
+
+from sandbox_server.auth import Guard
+from sandbox_server.config import BoxConfig
+from sandbox_server.files import FileRoutes
+from sandbox_server.parts import Part
+from sandbox_server.problems import Handler, problems
+from sandbox_server.readiness import Readiness
+from sandbox_server.tools import ToolRoutes
+from sandbox_server.watchdog import Watchdog
+from sandbox_server.workspace import Workspace
+
+BODY_LIMIT = 64 << 20
+"""Of JSON bodies, code of a cell for instance; files are streamed and have no limit."""
+
+
+def create_app(config: BoxConfig, parts: Sequence[Part], watchdog: Watchdog) -> web.Application:
+    """Build the application over these parts."""
+    guard = Guard(config.assignment, watchdog.touch)
+
+    @web.middleware
+    async def authorized(request: web.Request, handler: Handler) -> web.StreamResponse:
+        return await guard.check(request, handler)
+
+    app = web.Application(middlewares=[problems, authorized], client_max_size=BODY_LIMIT)
+    app.router.add_get("/health", _health)
+    app.router.add_get("/ready", Readiness(parts, config.sandbox_type).get)
+    app.router.add_post("/heartbeat", _heartbeat)
+    app.router.add_routes(ToolRoutes(parts).routes())
+    app.router.add_routes(FileRoutes(Workspace(str(config.workspace))).routes())
+    return app
+
+
+async def _health(request: web.Request) -> web.Response:
+    return web.json_response({"status": "ok"})
+
+
+async def _heartbeat(request: web.Request) -> web.Response:
+    return web.Response(status=204)  # the guard has touched the watchdog

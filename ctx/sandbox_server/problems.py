@@ -1,0 +1,91 @@
+"""What the box answers when a request cannot be served: problem documents with the codes that the client knows.
+
+Failures inside a tool are no problems: they are results with `isError`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Problem(Exception):
+    """A request that cannot be served; the detail names the thing and the cure."""
+
+    def __init__(self, status: int, code: str, title: str, detail: str) -> None:
+        """Describe it; `code` is one of the stable codes of the client's errors."""
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.title = title
+
+    def response(self) -> web.Response:
+        """Return the problem document."""
+        return problem_response(self.status, self.code, self.title, str(self))
+
+
+def invalid_request(detail: str) -> Problem:
+    """The call itself is wrong."""
+    return Problem(422, "invalid_request", "Invalid request", detail)
+
+
+def not_authorized(detail: str) -> Problem:
+    """The token is missing or wrong."""
+    return Problem(401, "not_authorized", "Not authorized", detail)
+
+
+def stale_generation(detail: str) -> Problem:
+    """A newer lease holds this box."""
+    return Problem(409, "stale_generation", "Stale lease", detail)
+
+
+def unknown_tool(detail: str) -> Problem:
+    """This box has no such tool."""
+    return Problem(404, "unknown_tool", "Unknown tool", detail)
+
+
+def file_not_found(detail: str) -> Problem:
+    """Nothing is at that path of the workspace."""
+    return Problem(404, "file_not_found", "File not found", detail)
+
+
+def file_error(detail: str) -> Problem:
+    """The file operation cannot be done as asked."""
+    return Problem(409, "file_error", "File error", detail)
+
+
+def start_failed(detail: str) -> Problem:
+    """The box is not ready, or never will be."""
+    return Problem(503, "start_failed", "Sandbox failed to start", detail)
+
+
+def problem_response(status: int, code: str, title: str, detail: str) -> web.Response:
+    """Make a problem document (RFC 9457)."""
+    body = json.dumps({"title": title, "status": status, "detail": detail, "code": code}).encode()
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
+    return web.Response(status=status, body=body, content_type=MEDIA_TYPE, headers=headers)
+
+
+@web.middleware
+async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn whatever a handler raises into a problem document."""
+    try:
+        return await handler(request)
+    except Problem as problem:
+        return problem.response()
+    except web.HTTPException as e:
+        code = "not_found" if e.status == 404 else "invalid_request"
+        detail = f"{request.method} {request.path}: {e.reason}"
+        return problem_response(e.status, code, e.reason, detail)
+    except Exception:
+        # The outermost place: a bug in one handler must not end the connection without a word.
+        log.exception("%s %s failed", request.method, request.path)
+        return problem_response(500, "internal_error", "Internal error", "a bug in the box; its log has the trace")

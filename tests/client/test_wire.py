@@ -1,0 +1,22 @@
+"""The bodies that travel, as somebody without our client may send them."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from agentscope_runtime.sandbox.wire import ConnectRequest
+
+
+def test_asynchronous_names_are_read_as_their_kinds() -> None:
+    """`browser_async` names a class of a client; what is leased is a `browser`."""
+    request = ConnectRequest.model_validate_json('{"session_id": "s", "sandbox_types": ["browser_async", "base"]}')
+    assert request.sandbox_types == ["browser", "base"]
+    assert ConnectRequest(session_id="s").sandbox_types == ["base"]
+
+
+@pytest.mark.parametrize("name", ["", "_async", "Base", "-base", "b" * 64, "base/1"])
+def test_what_is_no_name_of_a_kind_is_refused(name: str) -> None:
+    """Names are checked before they are understood."""
+    with pytest.raises(ValidationError, match="sandbox_types"):
+        ConnectRequest(session_id="s", sandbox_types=[name])
