@@ -150,6 +150,8 @@ async def _goto(call: Call, tab: Tab, url: str) -> None:
         except Error as e:
             if not left or "is interrupted by another navigation" not in e.message:
                 raise
+            with contextlib.suppress(Error):  # let what came in between arrive, or it would interrupt the next try, too
+                await tab.page.wait_for_event("framenavigated", timeout=ERROR_PAGE_MS)
 
 
 async def _travel(call: Call, tab: Tab, steps: int) -> None:

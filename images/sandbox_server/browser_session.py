@@ -41,6 +41,7 @@ class Session:
 
     def __init__(self, browser: Browser, tabs: Tabs, workspace: Path) -> None:
         """Use `attach`."""
+        self._context = browser.contexts[0]
         self._tabs = tabs
         self._workspace = workspace
         self._lost = asyncio.Event()
@@ -85,17 +86,23 @@ class Session:
         if not spec.while_blocked:
             call.refuse_if_blocked(spec.name)
         try:
-            return await ACTIONS[spec.name](call)
+            answer = await ACTIONS[spec.name](call)
         except (Error, ToolFailed) as e:
             if await self._is_lost(e):
                 raise ConnectionError("the browser ended") from e
             if isinstance(e, ToolFailed):
                 raise
             raise ToolFailed(f"{spec.name} failed: {e.message}") from e
+        if await self._is_lost():
+            raise ConnectionError("the browser ended")
+        return answer
 
-    async def _is_lost(self, error: Exception) -> bool:
-        """Tell whether an error comes from the end of the browser; the news of that may come right behind it."""
-        if "closed" in str(error) or "crashed" in str(error):
+    async def _is_lost(self, error: Exception | None = None) -> bool:
+        """Tell whether the browser has ended; the news of that may come right behind the signs of it.
+
+        These are an error that names it, and a browser without a page: a window always stays open.
+        """
+        if "closed" in str(error) or "crashed" in str(error) or not self._context.pages:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._lost.wait(), NEWS_S)
         return self._lost.is_set()

@@ -17,7 +17,7 @@ from web_site import Site
 from sandbox_server.browser_actions import ACTIONS
 from sandbox_server.browser_tools import SPECS
 
-BROWSER_PROCESS = ("pgrep", "-of", "chromium/chromium --user-data-dir")
+BROWSER_PROCESS = ("pgrep", "-of", "^/usr/lib/chromium/chromium --user-data-dir")
 LOADING = """<title>Loading</title><p>Fresh news</p>
     <script>navigator.sendBeacon("/loading-begins")</script><script src="/held"></script>"""
 
@@ -150,7 +150,7 @@ def test_a_browser_or_driver_that_ended_is_started_again(
     with call_inside(own_box, site) as call:
         own_box.outside("kill", "-KILL", own_box.outside(*victim).strip())
         result = call.result()
-    assert result["isError"] is True and "ended during browser_navigate" in json.dumps(result)
+    assert result["isError"] is True and "ended during browser_navigate" in json.dumps(result), result
     assert "- Page Title: Home" in own_box.ok("browser_navigate", url="http://example.com/")
     own_box.outside("kill", "-KILL", own_box.outside(*victim).strip())
     eventually(lambda: own_box.call("browser_tab_list")["isError"] is False, 10, "the browser is back")
