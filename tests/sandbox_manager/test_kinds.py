@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from agentscope_runtime.sandbox.errors import UnknownSandboxType
+from agentscope_runtime.sandbox.registry import SandboxRegistry
 from agentscope_runtime.sandbox_manager.backends import Order
 from agentscope_runtime.sandbox_manager.kinds import registered_kinds
 
@@ -21,6 +22,18 @@ def test_the_built_in_kinds() -> None:
     assert browser.shm >= 256 << 20
     assert browser.memory > base.memory
     assert base.box_config["watchdog_s"] == 45.0
+
+
+def test_a_kind_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As base, unless its registration says otherwise; its variables are for the box."""
+    monkeypatch.setattr(SandboxRegistry, "_configs", SandboxRegistry.list_all_sandboxes())
+    SandboxRegistry.register("acme/robot:1", "robot", environment={"GREETING": "hello"})
+    SandboxRegistry.register("acme/eye:1", "eye", runtime_config={"kernel": "lazy", "desktop": True})
+    kinds = registered_kinds(watchdog_seconds=45.0)
+    robot, eye = kinds("robot"), kinds("eye")
+    assert (robot.has_desktop, robot.box_config["kernel"]) == (False, "eager")
+    assert robot.box_config["options"] == {"environment": {"GREETING": "hello"}}
+    assert (eye.has_desktop, eye.box_config["kernel"]) == (True, "lazy")
 
 
 def test_an_unknown_kind_is_an_error() -> None:

@@ -95,9 +95,13 @@ class Server:
         except httpx.TransportError:
             return False
 
-    def kill(self) -> None:
-        """End the process as a power cut would."""
+    def kill(self, *, with_undertaker: bool = False) -> None:
+        """End the process by force; `with_undertaker` the one that would clean up after it, too, and before it."""
         assert self.process is not None
+        if with_undertaker:
+            pid = self.process.pid
+            for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+                os.kill(int(child), signal.SIGKILL)
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 

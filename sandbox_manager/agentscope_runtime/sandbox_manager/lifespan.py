@@ -25,6 +25,7 @@ from agentscope_runtime.sandbox_manager.reconcile import Reconciler
 from agentscope_runtime.sandbox_manager.settings import Settings
 from agentscope_runtime.sandbox_manager.stores import Store
 from agentscope_runtime.sandbox_manager.stores.memory import MemoryStore
+from agentscope_runtime.sandbox_manager.undertaker import undertaker
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +55,8 @@ async def running(
         if backend is None:
             backend = _make_backend(settings, owner)
             stack.push_async_callback(backend.aclose)
+            if settings.container_deployment == "docker":
+                await stack.enter_async_context(undertaker(owner))
         session = await stack.enter_async_context(box_session())
         boxes = Boxes(session)
         means = Means(
