@@ -14,7 +14,7 @@ from collections.abc import Mapping
 
 from sandbox_server.child import Child
 from sandbox_server.config import BoxConfig
-from sandbox_server.desktop import own_home
+from sandbox_server.desktop import own_home, screen_size
 from sandbox_server.parts import PartFailed
 
 PROGRAM = "/usr/lib/chromium/chromium"  # Debian's wrapper script adds flags that we do not want
@@ -175,6 +175,9 @@ class Chromium:
             *(str(place) for place in (config.run_dir, config.desktop_dir, config.home, config.workspace)),
             PROGRAM,
             f"--user-data-dir={self._profile}",
+            # The whole screen from the beginning: it may be drawn before the window manager is there to enlarge it.
+            f"--window-size={','.join(str(side) for side in screen_size())}",
+            "--window-position=0,0",
             *FLAGS,
             *extra,
             "about:blank",

@@ -144,11 +144,9 @@ class Desktop:
             await asyncio.sleep(LISTEN_POLL_S)
 
     def _server_command(self) -> list[str]:
-        geometry = os.environ.get("DESKTOP_GEOMETRY", "1280x800")
-        if not GEOMETRY.fullmatch(geometry):
-            raise PartFailed(f"DESKTOP_GEOMETRY is {geometry!r}, not like 1280x800")
+        width, height = screen_size()
         return [
-            "Xvnc", f":{DISPLAY}", "-displayfd", "1", "-geometry", geometry, "-depth", "24",
+            "Xvnc", f":{DISPLAY}", "-displayfd", "1", "-geometry", f"{width}x{height}", "-depth", "24",
             "-auth", str(self._cookie),
             "-rfbport", "-1", "-rfbunixpath", str(self._socket), "-rfbunixmode", "0600",
             "-SecurityTypes", "None",  # the socket's mode and websockify's secret keep others out
@@ -164,6 +162,19 @@ class Desktop:
             "--heartbeat", "30",  # a viewer that vanished is noticed, and its fork ends
             f"0.0.0.0:{self._config.desktop_port}",
         ]  # fmt: skip
+
+
+def screen_size() -> tuple[int, int]:
+    """Return width and height of the screen, in pixels.
+
+    Raises:
+        PartFailed: DESKTOP_GEOMETRY makes no sense.
+    """
+    geometry = os.environ.get("DESKTOP_GEOMETRY", "1280x800")
+    if not GEOMETRY.fullmatch(geometry):
+        raise PartFailed(f"DESKTOP_GEOMETRY is {geometry!r}, not like 1280x800")
+    width, _, height = geometry.partition("x")
+    return int(width), int(height)
 
 
 def write_secret(path: Path, secret: bytes) -> None:
