@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 DEFAULT_TIMEOUT_S = 60.0
 INTERRUPT_GRACE_S = 0.5  # within the second that an answer may come after its time-out
 START_TIMEOUT_S = 30.0
+FIRST_TRY_S = 8.0
+"""A kernel takes well under a second; one in some hundreds never says that it is there, and a second one does."""
 REPLACED = "a fresh one was started, its variables are gone"
 
 SCHEMA = {
@@ -190,25 +192,26 @@ class Kernel:
 
     async def _launch_one(self) -> Running:
         try:
-            return await self._launch_here()
-        except (OSError, PartFailed):
-            if not await self._userland.end_if_full():
+            return await self._launch_here(FIRST_TRY_S)
+        except (OSError, PartFailed) as e:
+            if not await self._userland.end_if_full() and not isinstance(e.__cause__, TimeoutError):
                 raise
-        return await self._launch_here()
+            log.warning("the kernel is started once more: %s", e)
+        return await self._launch_here(START_TIMEOUT_S)
 
-    async def _launch_here(self) -> Running:
+    async def _launch_here(self, limit: float) -> Running:
         kernel = KernelProcess.spawn(await self._userland.command(()), self._userland.entrance())
         self._process = kernel
         ended = asyncio.create_task(kernel.process.wait(), name="kernel process")
         client = KernelClient(kernel, self._context)
         running = Running(kernel, client, ended)
         try:
-            async with asyncio.timeout(START_TIMEOUT_S):
+            async with asyncio.timeout(limit):
                 await self._welcome(running)
                 await self._warm_up(running)
         except TimeoutError as e:
             kernel.kill()
-            raise PartFailed(f"the kernel did not start in {START_TIMEOUT_S:g} s: {kernel.log_tail()}") from e
+            raise PartFailed(f"the kernel did not start in {limit:g} s: {kernel.log_tail()}") from e
         except BaseException:
             kernel.kill()
             raise
