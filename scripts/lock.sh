@@ -10,7 +10,7 @@ lock=requirements.lock
 
 resolve() {
   # stdout, not -o alone: uv writes the output's path into its comments
-  "$uv" pip compile pyproject.toml --group dev --universal --python-version 3.11 \
+  "$uv" pip compile pyproject.toml --group dev --all-extras --universal --python-version 3.11 \
     --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --quiet "$@"
 }
 
