@@ -1,0 +1,75 @@
+"""Everything that can go wrong in the engine itself, as one family.
+
+    EngineError
+    ├── InvalidOption             an argument of a constructor or decorator is wrong, or its feature does not exist yet
+    │   └── UnknownFramework      no adapter of this name
+    ├── MissingFramework          the adapter is there, the package that it adapts is not installed
+    ├── NotStarted                it was used before it was started, or after it was stopped
+    ├── NotAuthorized             no key, or a wrong one
+    ├── SessionBusy               the session has a run already: one at a time
+    └── UnusableOutput            a handler yielded what its adapter does not know
+
+Each class has a stable `code` and the HTTP `status` that it is answered with. Where it is the Python error that people
+expect (`ValueError`, `ImportError`, …), it is that, too. Not here: what agents tell their users about failures
+(`schemas.exception`), and what sandboxes raise (`agentscope_runtime.sandbox.errors`).
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+PROBLEM_MEDIA_TYPE = "application/problem+json"
+
+
+class EngineError(Exception):
+    """Something is wrong with how the engine is used; the message names the thing and the cure."""
+
+    code: ClassVar[str] = "engine_error"
+    status: ClassVar[int] = 500
+    title: ClassVar[str] = "Engine error"
+
+    def to_problem(self) -> dict[str, Any]:
+        """Return this error as a problem document (RFC 9457)."""
+        return {"title": self.title, "status": self.status, "detail": str(self), "code": self.code}
+
+
+class InvalidOption(EngineError, ValueError):
+    """An argument of a constructor or decorator is wrong, or asks for what does not exist yet."""
+
+    code, title = "invalid_option", "Invalid option"
+
+
+class UnknownFramework(InvalidOption):
+    """No adapter of this name; the message says `framework must be one of …`."""
+
+    code, title = "unknown_framework", "Unknown framework"
+
+
+class MissingFramework(EngineError, ImportError):
+    """The framework's package is not installed; the message says which extra brings it."""
+
+    code, title = "missing_framework", "Missing framework"
+
+
+class NotStarted(EngineError, RuntimeError):
+    """It was used before it was started, or after it was stopped."""
+
+    code, status, title = "not_started", 503, "Not started"
+
+
+class NotAuthorized(EngineError):
+    """The key is missing or wrong."""
+
+    code, status, title = "not_authorized", 401, "Not authorized"
+
+
+class SessionBusy(EngineError):
+    """The session has a run already; the message says `Task {user}:{session} is already in RUNNING state.`."""
+
+    code, status, title = "session_busy", 409, "Session busy"
+
+
+class UnusableOutput(EngineError, TypeError):
+    """A handler yielded what its adapter does not know; the message says what, and what is expected."""
+
+    code, title = "unusable_output", "Unusable output"
