@@ -21,7 +21,7 @@ run: setup docker images ## Start the manager on 127.0.0.1:8000 with warm sandbo
 	@$(PY) scripts/run.py --port $(PORT)
 
 .PHONY: test
-test: setup docker images chromium ## Run all tests, those on real containers and a real browser included (T="-k name" picks)
+test: setup docker images chromium redis ## Run all tests, those on real containers and a real browser included (T="-k name" picks)
 	@$(VENV)/bin/pytest $(T)
 
 ##@ Parts of them
@@ -46,6 +46,10 @@ images: setup docker ## Build the images whose inputs changed (NO_CACHE=1, CA_BU
 chromium: setup ## Make sure that this machine has a Chromium for the tests that look at pages
 	@scripts/ensure-chromium.sh
 
+.PHONY: redis
+redis: ## Make sure that this machine has a redis-server for the tests of what is kept in Redis
+	@scripts/ensure-redis.sh
+
 ##@ While developing
 
 .PHONY: check
@@ -53,7 +57,7 @@ check: setup ## Lint, format, types, import arrows, generated code, layout: all 
 	@$(PY) scripts/check.py
 
 .PHONY: unit
-unit: setup ## Run the tests that need no engine
+unit: setup redis ## Run the tests that need no engine
 	@$(VENV)/bin/pytest -m "not docker" $(T)
 
 .PHONY: format
@@ -65,6 +69,10 @@ format: setup ## Format the code and fix what ruff can fix
 unasync: setup ## Write the client's _sync/ from _async/
 	@$(PY) scripts/unasync.py
 
+.PHONY: acceptance
+acceptance: setup docker images redis ## Try every promise of the documents, and print which are kept (T="--only S25" picks)
+	@$(PY) scripts/acceptance.py $(T)
+
 .PHONY: bench
 bench: setup docker images ## Measure what docs/performance.md reports (B="--only base -n 50" picks)
 	@PYTHONPATH=tests:tests/support $(PY) -m bench $(B)
@@ -75,7 +83,7 @@ lock: ## Resolve pyproject.toml into requirements.lock (UPGRADE=1: newest versio
 	@scripts/lock.sh $(if $(UPGRADE),--upgrade)
 
 .PHONY: lowest
-lowest: setup ## Run the unit tests on the lowest versions that pyproject.toml allows
+lowest: setup redis ## Run the unit tests on the lowest versions that pyproject.toml allows
 	@scripts/lowest.sh $(T)
 
 .PHONY: clean
@@ -86,6 +94,6 @@ clean: ## Remove the environment, build output, our images, and containers that 
 help: ## Show this
 	@awk 'BEGIN { FS = ":.*## " } \
 	  /^##@ / { printf "\n\033[1m%s\033[0m\n", substr($$0, 5) } \
-	  /^[a-z-]+:.*## / { printf "  \033[36mmake %-9s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST) \
+	  /^[a-z-]+:.*## / { printf "  \033[36mmake %-10s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST) \
 	  | if [ -t 1 ]; then cat; else sed 's/\x1b\[[0-9;]*m//g'; fi
 	@printf '\nNew here? make run   (Debian or Ubuntu, root or sudo: nothing else to install)\n'

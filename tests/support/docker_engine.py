@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, NoReturn
+from typing import Any
 
 import aiodocker
-import pytest
+from absence import missing
 
 from agentscope_runtime.sandbox.errors import BackendUnavailable
 from agentscope_runtime.sandbox.registry import SandboxRegistry
 from agentscope_runtime.sandbox_manager.backends import Owner
 from agentscope_runtime.sandbox_manager.backends.docker import DockerBackend
-
-
-def missing(reason: str) -> NoReturn:
-    """Skip the test; in CI, where everything must be there, fail it."""
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 @asynccontextmanager

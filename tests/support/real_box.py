@@ -16,8 +16,8 @@ import aiodocker
 import docker
 import docker.errors
 import httpx
+from absence import missing
 from docker.models.containers import Container
-from docker_engine import missing
 from managers import eventually
 
 from agentscope_runtime.sandbox_manager.backends import BOX_PORT, Order, Owner
