@@ -110,7 +110,7 @@ class _DataPart:
         self.data: dict[str, Any] = {}
 
     def replaced(self, data: dict[str, Any]) -> DataContent:
-        self.data = dict(data)  # adapters may go on filling theirs
+        self.data = {str(name): value for name, value in data.items()}  # a copy: adapters may go on filling theirs
         return DataContent(
             status=RunStatus.InProgress, index=self._index, delta=False, msg_id=self._msg_id, data=self.data
         )
