@@ -1,0 +1,93 @@
+"""Pictures, sound and files on their way in and out: `data:` URLs, and the bytes that they hold."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import mimetypes
+from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes
+
+from agentscope_runtime.engine.schemas.content import AudioContent, Content, FileContent, ImageContent, VideoContent
+
+UNKNOWN = "application/octet-stream"
+
+
+@dataclass(frozen=True, slots=True)
+class Medium:
+    """Bytes in base64, and what they are."""
+
+    media_type: str
+    """Such as `image/png`."""
+    base64: str
+
+    @property
+    def kind(self) -> str:
+        """What comes before the slash: `image`, `audio`, `video`, or something else."""
+        return self.media_type.partition("/")[0]
+
+    @property
+    def format(self) -> str:
+        """What comes after it: `png`, `wav`, …"""
+        return self.media_type.partition("/")[2]
+
+    @property
+    def url(self) -> str:
+        """The address that holds them."""
+        return f"data:{self.media_type};base64,{self.base64}"
+
+    @classmethod
+    def of(cls, data: bytes, media_type: str) -> Medium:
+        """Make one of bytes."""
+        return cls(media_type, base64.b64encode(data).decode("ascii"))
+
+    def decoded(self) -> bytes:
+        """Return the bytes themselves."""
+        return base64.b64decode(self.base64)
+
+    def content(self, filename: str | None = None) -> Content:
+        """Return the part of a message that carries this."""
+        if self.kind == "image":
+            return ImageContent(image_url=self.url)
+        if self.kind == "audio":
+            return AudioContent(data=self.base64, format=self.format)
+        if self.kind == "video":
+            return VideoContent(video_url=self.url)
+        return FileContent(file_data=self.base64, filename=filename)
+
+
+def held_in(url: str | None) -> Medium | None:
+    """Return what a `data:` URL holds; None where the address is another one, or holds no proper base64."""
+    if not url or url[:5].lower() != "data:":
+        return None
+    header, comma, data = url[5:].partition(",")
+    if not comma:
+        return None
+    media_type, *parameters = header.split(";")
+    if not any(parameter.strip().lower() == "base64" for parameter in parameters):
+        return Medium.of(unquote_to_bytes(data), media_type or "text/plain")
+    try:
+        base64.b64decode(data, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return Medium(media_type or UNKNOWN, data)
+
+
+def type_of(filename: str | None, default: str = UNKNOWN) -> str:
+    """Guess what a file is from its name."""
+    return mimetypes.guess_type(filename)[0] or default if filename else default
+
+
+def sound(part: AudioContent) -> Medium | None:
+    """Return what an audio part holds; None where it is empty, or an address elsewhere."""
+    if not part.data or part.data.startswith(("http://", "https://")):
+        return None
+    media_type = f"audio/{(part.format or 'wav').removeprefix('audio/')}"
+    return held_in(part.data) or Medium(media_type, part.data)
+
+
+def file(part: FileContent) -> Medium | None:
+    """Return what a file part holds; None where it only says where the file is."""
+    if not part.file_data:
+        return held_in(part.file_url)
+    return held_in(part.file_data) or Medium(type_of(part.filename), part.file_data)
