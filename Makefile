@@ -70,7 +70,7 @@ unasync: setup ## Write the client's _sync/ from _async/
 	@$(PY) scripts/unasync.py
 
 .PHONY: acceptance
-acceptance: setup docker images redis ## Try every promise of the documents, and print which are kept (T="--only S25" picks)
+acceptance: setup docker images redis ## Try every promise of the documents, and print which are kept (T="-k S25" picks)
 	@$(PY) scripts/acceptance.py $(T)
 
 .PHONY: bench

@@ -17,6 +17,7 @@ PORTIONS = ["client", "engine", "sandbox_manager"]
 MIRRORS = {
     "client": ["client/agentscope_runtime/sandbox"],
     "engine": ["engine/agentscope_runtime/engine"],
+    "adapters": ["engine/agentscope_runtime/adapters"],
     "sandbox_manager": ["sandbox_manager/agentscope_runtime/sandbox_manager"],
     "images": ["images/sandbox_server", "images"],
 }

@@ -63,15 +63,37 @@ def test_an_engine_elsewhere_is_not_replaced_by_one_here() -> None:
     assert "unset DOCKER_HOST" in done.stderr
 
 
+@pytest.mark.parametrize("name", ["redis-server", "valkey-server"])
+def test_a_redis_that_is_there_is_left_alone(tmp_path: Path, name: str) -> None:
+    """Nothing is installed, started or said, whichever of the two it is."""
+    (tmp_path / name).symlink_to("/bin/false")
+    done = run("/bin/bash", "scripts/ensure-redis.sh", PATH=f"{tmp_path}:{tools(tmp_path / 'bin', 'dirname')}")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_where_redis_cannot_be_installed_the_command_is_named(tmp_path: Path) -> None:
+    """Elsewhere than on Debian the tests go on without; those that need a Redis say so themselves."""
+    done = run("/bin/bash", "scripts/ensure-redis.sh", PATH=tools(tmp_path / "bin", "dirname", "id"))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "this machine lacks redis-server" in done.stdout
+    assert "apt-get install redis-server" in done.stdout
+
+
+def tools(folder: Path, *names: str) -> str:
+    """Make a folder with only these programs, for PATH."""
+    folder.mkdir()
+    for name in names:
+        (folder / name).symlink_to(str(shutil.which(name)))
+    return str(folder)
+
+
 @pytest.fixture
 def old_machine(tmp_path: Path) -> Path:
     """Copy the set-up scripts to a machine whose only Python is too old, and that is no Debian."""
     shutil.copytree(ROOT / "scripts", tmp_path / "scripts")
     for name in ("pyproject.toml", "requirements.lock"):
         shutil.copy(ROOT / name, tmp_path / name)
-    (tmp_path / "bin").mkdir()
-    for tool in ("bash", "cat", "cut", "dirname", "env", "grep", "id", "sha256sum"):
-        (tmp_path / "bin" / tool).symlink_to(str(shutil.which(tool)))
+    tools(tmp_path / "bin", "bash", "cat", "cut", "dirname", "env", "grep", "id", "sha256sum")
     python = tmp_path / "bin" / "python3"
     python.write_text('#!/bin/sh\n[ "$1" = --version ] && echo Python 3.9.2\nexit 1\n')
     python.chmod(0o755)
@@ -130,10 +152,16 @@ def test_each_script_is_valid_bash() -> None:
         assert run("bash", "-n", path).returncode == 0, path
 
 
+def for_users() -> list[str]:
+    """Return what users install with the project, the extras included."""
+    extras: dict[str, list[str]] = PROJECT["project"]["optional-dependencies"]
+    return [*PROJECT["project"]["dependencies"], *(name for extra in extras.values() for name in extra)]
+
+
 def test_the_lock_holds_every_dependency() -> None:
     """What pyproject.toml names is locked, with hashes."""
     groups = PROJECT["dependency-groups"]
-    wanted = [*PROJECT["project"]["dependencies"], *groups["test"], *(d for d in groups["dev"] if isinstance(d, str))]
+    wanted = [*for_users(), *groups["test"], *(d for d in groups["dev"] if isinstance(d, str))]
     names = {re.split(r"[\[<>= ]", dependency)[0] for dependency in wanted}
     lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
     locked = {name for name, _ in re.findall(r"^([a-z0-9-]+)==(\S+).*\\\n +--hash=sha256:", lock, re.MULTILINE)}
@@ -142,7 +170,7 @@ def test_the_lock_holds_every_dependency() -> None:
 
 def test_each_dependency_of_users_is_bounded() -> None:
     """Below by what was tested, above by what may break."""
-    for dependency in PROJECT["project"]["dependencies"]:
+    for dependency in for_users():
         assert ">=" in dependency, dependency
         assert ",<" in dependency or dependency.startswith("certifi"), dependency
 
