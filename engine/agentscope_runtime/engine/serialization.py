@@ -92,8 +92,8 @@ def _described(value: Any, within: tuple[int, ...]) -> Any:
 def _dumped(model: BaseModel, within: tuple[int, ...]) -> dict[str, Any]:
     try:
         return model.model_dump(mode="json", fallback=lambda unknown: _plain(unknown, within))
-    except UnicodeDecodeError:  # pydantic takes bytes for text
-        return model.model_dump()
+    except ValueError:  # pydantic takes bytes for text, and refuses a circle
+        return dict(model)
 
 
 def _key(key: Any) -> str:
