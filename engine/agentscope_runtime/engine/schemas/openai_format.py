@@ -62,7 +62,7 @@ def _their_message(message: Message) -> dict[str, Any] | None:
         return None  # reasoning, approvals and the like have no place there
     parts = [part for content in message.content or () if (part := _their_part(content))]
     if all(part["type"] == "text" for part in parts):
-        return {"role": role, "content": message.get_text_content() or ""}
+        return {"role": role, "content": "".join(part["text"] for part in parts)}
     return {"role": role, "content": parts}
 
 

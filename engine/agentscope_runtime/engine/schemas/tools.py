@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 
 class FunctionParameters(BaseModel):
-    """The JSON schema of what a function takes."""
+    """The JSON schema of what a function takes; what else JSON schemas know is kept."""
+
+    model_config = ConfigDict(extra="allow")
 
     type: str = "object"
     properties: dict[str, Any] = {}
@@ -20,7 +22,7 @@ class FunctionTool(BaseModel):
 
     name: str
     description: str = ""
-    parameters: FunctionParameters | dict[str, Any] = FunctionParameters()
+    parameters: FunctionParameters = FunctionParameters()
 
 
 class Tool(BaseModel):
