@@ -124,3 +124,15 @@ async def test_a_producer_without_reader_lets_others_have_their_turn() -> None:
     producer.cancel()
     with pytest.raises(asyncio.CancelledError):
         await producer
+
+
+async def test_what_cannot_wait_goes_above_the_limit() -> None:
+    """Last words find room in a full channel, in their order, and go nowhere without a reader."""
+    channel = Channel(limit=1)
+    await channel.put(numbered([0]))
+    channel.add(numbered([1]))
+    channel.finish()
+    assert [event.sequence_number async for batch in channel.batches() for event in batch] == [0, 1]
+    channel.drop()
+    channel.add(numbered([2]))
+    assert [batch async for batch in channel.batches()] == []

@@ -27,7 +27,11 @@ class Channel:
             await self._room.wait()
         if self._dropped:
             await asyncio.sleep(0)  # nobody holds this producer any more: others shall get their turn
-        elif events:
+        self.add(events)
+
+    def add(self, events: Sequence[Event]) -> None:
+        """Hand over events that cannot wait, above the limit if need be: the last ones, and those in hand."""
+        if events and not self._dropped:
             self._unread += events
             self._news.set()
 
