@@ -9,15 +9,18 @@ venv=.venv
 stamp=$venv/installed
 hash_of() { cat "$@" | { grep -v '^ *#' || true; } | sha256sum | cut -d' ' -f1; } # comments change nothing
 wanted="$(hash_of requirements.lock pyproject.toml scripts/setup-venv.sh) $PWD"
-if [ -r "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ] && "$venv/bin/python" -c '' 2>/dev/null; then
+# Who names an interpreter wants that one, though the environment of another be complete.
+as_asked() { [ -z "${PYTHON:-}" ] || [ "$(command -v "$PYTHON") $PWD" = "$(cat "$venv/origin")" ]; }
+if [ -r "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ] && as_asked && "$venv/bin/python" -c '' 2>/dev/null; then
   exit 0
 fi
 
 new_enough() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
 
 find_python() {
-  local name
-  for name in "${PYTHON:-python3}" python3.13 python3.12 python3.11 python3.14; do
+  local name names=(python3 python3.13 python3.12 python3.11 python3.14)
+  [ -z "${PYTHON:-}" ] || names=("$PYTHON")
+  for name in "${names[@]}"; do
     if command -v "$name" >/dev/null && new_enough "$name"; then
       command -v "$name"
       return
@@ -31,7 +34,7 @@ python="$(find_python)" || {
     apt_install python build/logs/apt-python.log python3 python3-venv || exit 1
     hash -r
   fi
-  python="$(find_python)" || fail python "needs Python 3.11 or newer; found $(python3 --version 2>&1 || echo none)" \
+  python="$(find_python)" || fail python "needs Python 3.11 or newer; found $("${PYTHON:-python3}" --version 2>/dev/null || echo none)" \
     "Install one, or name it: make setup PYTHON=/path/to/python3.12"
 }
 

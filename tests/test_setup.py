@@ -116,10 +116,20 @@ def test_an_environment_that_is_there_is_not_made_again(old_machine: Path) -> No
     inputs = "requirements.lock pyproject.toml scripts/setup-venv.sh"
     hashed = run("bash", "-c", f"cat {inputs} | grep -v '^ *#' | sha256sum", cwd=old_machine).stdout.split()[0]
     (environment / "installed").write_text(f"{hashed} {old_machine}\n")
-    done = run("scripts/setup-venv.sh", cwd=old_machine, PATH=str(old_machine / "bin"))
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    python = old_machine / "bin" / "python3"
+    (environment / "origin").write_text(f"{python} {old_machine}\n")
+
+    def again(named: str = "") -> int:
+        done = run("scripts/setup-venv.sh", cwd=old_machine, PATH=str(old_machine / "bin"), PYTHON=named)
+        assert done.stdout == ""
+        assert (done.stderr == "") == (done.returncode == 0)
+        return done.returncode
+
+    assert again() == 0
+    assert again(named="python3") == 0
+    assert again(named="python3.12") == 1, "the environment is another interpreter's"
     (old_machine / "pyproject.toml").write_text("changed")
-    assert run("scripts/setup-venv.sh", cwd=old_machine, PATH=str(old_machine / "bin")).returncode == 1
+    assert again() == 1
 
 
 @pytest.mark.parametrize(("command", "status"), [("echo first; echo last words; exit 3", 3), ("echo fine", 0)])
