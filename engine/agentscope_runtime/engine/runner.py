@@ -1,0 +1,208 @@
+"""The Runner: calls a handler in the words of its framework, and says in events what it answers.
+
+    class Echo(Runner):
+        framework_type = "text"
+
+        async def query_handler(self, request, **kwargs):
+            yield request.input[-1].get_text_content()
+
+    async with Echo() as runner:
+        async for event in runner.stream_query({"input": [{"role": "user", "content": "hello"}]}):
+            ...
+
+Not here: that a session has one run at a time, and how a run is stopped (`runs`); what comes over HTTP (`queries`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
+from types import TracebackType
+from typing import Any, Self
+from uuid import uuid4
+
+from agentscope_runtime.engine.errors import EngineError, NotStarted
+from agentscope_runtime.engine.events import EventWriter
+from agentscope_runtime.engine.frameworks import Adapter, load
+from agentscope_runtime.engine.handlers import END, Handler, advance
+from agentscope_runtime.engine.schemas.agent_schemas import AgentRequest, AgentResponse, BaseRequest, Event
+from agentscope_runtime.engine.schemas.exception import AppBaseException, UnknownAgentException
+
+logger = logging.getLogger(__name__)
+
+
+class Runner:
+    """Runs one agent: subclasses say how, by `query_handler`, and of which framework it is.
+
+    Whatever is set on a runner, by its `init_handler` for instance, its handlers find there as `self`.
+    """
+
+    framework_type: str | None = None
+    """Whose messages the handler gets and yields; None is text."""
+    _health = False
+
+    def __init__(self) -> None:
+        self.in_type_converters: dict[str, Callable[[Any], Any]] = {}
+        """What converts messages of the request, by their type, instead of the adapter."""
+        self.out_type_converters: dict[str, Callable[[Any], Any]] = {}
+        """What converts blocks that the handler yields, by their type, instead of the adapter."""
+
+    def query_handler(self, *args: Any, **kwargs: Any) -> Any:
+        """Answer a request: a function of any kind, which takes of `msgs`, `request` and `response` what it names."""
+        raise NotImplementedError("this runner has no query_handler: override it, or use @app.query")
+
+    def init_handler(self, *args: Any, **kwargs: Any) -> Any:
+        """Prepare what the handlers need; plain or async."""
+
+    def shutdown_handler(self, *args: Any, **kwargs: Any) -> Any:
+        """Clean up; plain or async."""
+
+    @property
+    def health(self) -> bool:
+        """Whether it is started."""
+        return self._health
+
+    async def start(self) -> None:
+        """Load the framework and call `init_handler`; does nothing when it is started already."""
+        if self._health:
+            return
+        # Frameworks take seconds to import.
+        await asyncio.to_thread(load, self.framework_type)
+        await _finished(self.init_handler())
+        self._health = True
+
+    async def stop(self) -> None:
+        """Call `shutdown_handler`, once for each start."""
+        if self._health:
+            self._health = False
+            await _finished(self.shutdown_handler())
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def stream_query(
+        self, request: AgentRequest | Mapping[str, Any], **kwargs: Any
+    ) -> AsyncGenerator[Event, None]:
+        """Answer a request with the events of one response. A failure of the handler is the last of them.
+
+        Args:
+            request: What is asked.
+            kwargs: What the handler gets beside it.
+
+        Raises:
+            NotStarted: the runner was not started.
+            pydantic.ValidationError: the request is none.
+        """
+        if not isinstance(request, BaseRequest):
+            request = AgentRequest.model_validate(request)
+        handler, adapter = Handler(self.query_handler), load(self.framework_type)
+        reply = self.reply(with_ids(request), handler, adapter, kwargs)
+        async with aclosing(reply.batches()) as batches:
+            try:
+                async for batch in batches:
+                    for event in batch:
+                        yield event
+                last = reply.completed()
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - the edge to users' code; `failed` logs it
+                last = reply.failed(error)
+        for event in last:
+            yield event
+
+    def reply(self, request: Any, handler: Handler, adapter: Adapter, offers: Mapping[str, Any]) -> Reply:
+        """Prepare the answer to a request that has its ids.
+
+        Raises:
+            NotStarted: the runner was not started.
+        """
+        if not self._health:
+            raise NotStarted("Runner has not been started: call `await runner.start()`, or serve its application")
+        return Reply(self, request, handler, adapter, offers)
+
+
+class Reply:
+    """One answer: events in batches while the handler works, and what is to be said last, however it ends."""
+
+    def __init__(
+        self, runner: Runner, request: Any, handler: Handler, adapter: Adapter, offers: Mapping[str, Any]
+    ) -> None:
+        self.request = request
+        self._runner = runner
+        self._handler = handler
+        self._adapter = adapter
+        self._offers = offers
+        self._writer = EventWriter(session_id=request.session_id)
+
+    @property
+    def response(self) -> AgentResponse:
+        """The response as it is so far."""
+        return self._writer.response
+
+    async def batches(self) -> AsyncGenerator[list[Event], None]:
+        """Call the handler, and yield what each of its outputs means; whatever it raises is raised here.
+
+        A cancellation may be thrown in between two batches, as into `Handler.outputs`.
+        """
+        yield self._writer.begin()
+        take = self._writer.take
+        translator = self._adapter.translator(self._runner.out_type_converters)
+        msgs = self._adapter.messages(getattr(self.request, "input", ()), self._runner.in_type_converters)
+        offers = {**self._offers, "msgs": msgs, "request": self.request, "response": self.response}
+        async with aclosing(self._handler.outputs(**offers)) as outputs:
+            cancelled: asyncio.CancelledError | None = None
+            while (output := await advance(outputs, cancelled)) is not END:
+                cancelled = None
+                if not (events := [event for step in translator.take(output) for event in take(step)]):
+                    continue
+                try:
+                    yield events
+                except asyncio.CancelledError as error:
+                    cancelled = error
+        if events := [event for step in translator.finish() for event in take(step)]:
+            yield events
+
+    def completed(self) -> list[Event]:
+        """Return the last events when the handler came to its end."""
+        return self._writer.complete()
+
+    def failed(self, error: BaseException) -> list[Event]:
+        """Log what the handler raised, and return the last events, which tell no secrets."""
+        logger.error("the handler failed in session %s", self.request.session_id, exc_info=error)
+        return self._writer.fail(*_told(error))
+
+    def canceled(self) -> list[Event]:
+        """Return the last events when somebody stopped the run."""
+        return self._writer.cancel()
+
+
+def with_ids(request: Any) -> Any:
+    """Return a request that says whose it is: a session without a name is new, and a user without one is the session.
+
+    This comes before everything else: two requests without names have nothing to do with each other.
+    """
+    session_id = getattr(request, "session_id", None) or str(uuid4())
+    user_id = getattr(request, "user_id", None) or session_id
+    return request.model_copy(update={"session_id": session_id, "user_id": user_id})
+
+
+def _told(error: BaseException) -> tuple[str, str]:
+    """Return the code and the words of an error for the client; of errors that were not made for it, only the type."""
+    if isinstance(error, AppBaseException):
+        return error.code, error.message
+    if isinstance(error, EngineError):
+        return error.code, str(error)
+    unknown = UnknownAgentException(error)
+    return unknown.code, unknown.message
+
+
+async def _finished(result: Any) -> None:
+    if inspect.isawaitable(result):
+        await result
