@@ -24,9 +24,7 @@ log = logging.getLogger(__name__)
 
 DEFAULT_TIMEOUT_S = 60.0
 INTERRUPT_GRACE_S = 0.5  # within the second that an answer may come after its time-out
-START_TIMEOUT_S = 30.0
-FIRST_TRY_S = 8.0
-"""A kernel takes well under a second; one in some hundreds never says that it is there, and a second one does."""
+START_TIMEOUT_S = 30.0  # it takes half a second, a few on a machine that is far too busy
 REPLACED = "a fresh one was started, its variables are gone"
 
 SCHEMA = {
@@ -161,7 +159,8 @@ class Kernel:
             async with asyncio.timeout(INTERRUPT_GRACE_S):
                 await running.client.listen_again()
         except TimeoutError:
-            self._replace(running)
+            if not running.ended.done():  # else another one is on its way already
+                self._replace(running)
             return f"the kernel's output is lost: {REPLACED}"
         return ""
 
@@ -192,26 +191,25 @@ class Kernel:
 
     async def _launch_one(self) -> Running:
         try:
-            return await self._launch_here(FIRST_TRY_S)
-        except (OSError, PartFailed) as e:
-            if not await self._userland.end_if_full() and not isinstance(e.__cause__, TimeoutError):
+            return await self._launch_here()
+        except (OSError, PartFailed):
+            if not await self._userland.end_if_full():
                 raise
-            log.warning("the kernel is started once more: %s", e)
-        return await self._launch_here(START_TIMEOUT_S)
+        return await self._launch_here()
 
-    async def _launch_here(self, limit: float) -> Running:
+    async def _launch_here(self) -> Running:
         kernel = KernelProcess.spawn(await self._userland.command(()), self._userland.entrance())
         self._process = kernel
         ended = asyncio.create_task(kernel.process.wait(), name="kernel process")
         client = KernelClient(kernel, self._context)
         running = Running(kernel, client, ended)
         try:
-            async with asyncio.timeout(limit):
+            async with asyncio.timeout(START_TIMEOUT_S):
                 await self._welcome(running)
                 await self._warm_up(running)
         except TimeoutError as e:
             kernel.kill()
-            raise PartFailed(f"the kernel did not start in {limit:g} s: {kernel.log_tail()}") from e
+            raise PartFailed(f"the kernel did not start in {START_TIMEOUT_S:g} s: {kernel.log_tail()}") from e
         except BaseException:
             kernel.kill()
             raise
@@ -220,7 +218,7 @@ class Kernel:
         return running
 
     async def _welcome(self, running: Running) -> None:
-        welcomed = asyncio.create_task(running.client.welcomed.wait())
+        welcomed = asyncio.create_task(running.client.welcome())
         try:
             await asyncio.wait({welcomed, running.ended}, return_when=asyncio.FIRST_COMPLETED)
             _raise_if_ended(running)

@@ -6,6 +6,7 @@ Only the few messages that cells need; `jupyter_client` would double the server'
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import hmac
 import json
@@ -32,6 +33,9 @@ VALUES_LIMIT = 3 << 19
 frame of empty lists would fill ten times its size in memory."""
 QUEUE_LIMIT = 4  # messages that wait for us here; the others wait in the kernel's own memory
 RECONNECT_MS = 10  # the kernel binds its sockets a few hundred milliseconds after we connect
+NUDGE_S = 0.2
+"""How long we wait for a welcome before we nudge. Most kernels need that long to start, so many are nudged for nothing,
+which costs them a message; one that has overlooked us costs its user no more than this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +61,30 @@ class KernelClient:
         self._key = kernel.key
         self._session = secrets.token_hex(8)
         self._listeners: dict[str, Listener] = {}
-        self.welcomed = asyncio.Event()
-        """Set when the kernel knows that we listen: what it says before is lost."""
+        self._welcomed = asyncio.Event()
         self._shell = self._connect(context, zmq.DEALER, kernel.endpoint("shell"))
         self._control = self._connect(context, zmq.DEALER, kernel.endpoint("control"))
         self._readers = [asyncio.create_task(self._read(socket)) for socket in (self._shell, self._control)]
         self._listen()
+
+    async def welcome(self) -> None:
+        """Wait until the kernel knows that we listen: what it says before is lost.
+
+        It may overlook a subscription. ipykernel's output thread waits on zmq's descriptor, which tells of an event
+        once; a message that the thread sends on the same socket just then takes that notice away, and the subscription
+        lies there unread. One start in some hundreds hung like that. Any later event makes the thread read all there
+        is, so until it answers we cause some: we subscribe to a topic, a new one each time, since zmq does not tell the
+        kernel of what somebody has subscribed to already, and drop it at once, so that nothing adds up.
+        """
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(NUDGE_S):
+                    await self._welcomed.wait()
+                return
+            if not self._iopub.closed:  # else the kernel has ended, and who waits learns that elsewhere
+                topic = secrets.token_hex(8).encode()
+                self._iopub.subscribe(topic)
+                self._iopub.unsubscribe(topic)
 
     async def execute(self, code: str, listener: Listener, *, silent: bool = False) -> str:
         """Ask the kernel to run code; `listener` gets every message about it until `forget`."""
@@ -93,9 +115,9 @@ class KernelClient:
         reader.cancel()
         await asyncio.gather(reader, return_exceptions=True)
         self._iopub.close(linger=0)
-        self.welcomed.clear()
+        self._welcomed.clear()
         self._listen()
-        await self.welcomed.wait()
+        await self.welcome()
 
     def _listen(self) -> None:
         self._iopub = self._connect(self._context, zmq.SUB, self._kernel.endpoint("iopub"))
@@ -143,7 +165,7 @@ class KernelClient:
                 log.warning("the kernel sent what is no message; ignored")
                 continue
             if message.kind == "iopub_welcome":
-                self.welcomed.set()
+                self._welcomed.set()
             elif listener := self._listeners.get(message.request):
                 listener(message)
 
