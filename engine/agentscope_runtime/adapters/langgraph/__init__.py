@@ -1,0 +1,25 @@
+"""Agents made with langgraph, and whatever else speaks in langchain's messages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from agentscope_runtime.adapters.langgraph.message import message_to_langgraph_msg
+from agentscope_runtime.adapters.langgraph.stream import LangGraphTranslator
+from agentscope_runtime.engine.schemas.message import Message
+
+
+class LangGraphAdapter:
+    """Hands over langchain's messages, and takes them, whole or in chunks."""
+
+    def messages(self, messages: Sequence[Message], converters: Mapping[str, Callable[[Message], Any]]) -> list[Any]:
+        """Return the input as langchain's messages."""
+        return message_to_langgraph_msg(messages, converters)
+
+    def translator(self, converters: Mapping[str, Callable[[Any], Any]]) -> LangGraphTranslator:
+        """Return a translator for one response."""
+        return LangGraphTranslator(converters)
+
+
+ADAPTER = LangGraphAdapter()

@@ -1,0 +1,55 @@
+"""Pictures, sound and files, and the addresses that hold them."""
+
+from __future__ import annotations
+
+import pytest
+
+from agentscope_runtime.adapters.media import Medium, file, held_in, sound, type_of
+from agentscope_runtime.engine.schemas.content import AudioContent, FileContent
+
+
+@pytest.mark.parametrize(
+    ("url", "medium"),
+    [
+        ("data:image/png;base64,AAAA", Medium("image/png", "AAAA")),
+        ("DATA:image/svg+xml;charset=utf-8;base64,AAAA", Medium("image/svg+xml", "AAAA")),
+        ("data:,hello%20there", Medium("text/plain", "aGVsbG8gdGhlcmU=")),
+        ("data:;base64,AAAA", Medium("application/octet-stream", "AAAA")),
+        ("data:image/png;base64,not base64", None),
+        ("data:image/png", None),
+        ("https://example.com/a.png", None),
+        ("file:///etc/passwd", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_a_data_url_holds_its_bytes(url: str | None, medium: Medium | None) -> None:
+    """Other addresses hold none; what they point to is nobody's to fetch here."""
+    assert held_in(url) == medium
+
+
+@pytest.mark.parametrize(
+    ("media_type", "type"),
+    [("image/png", "image"), ("audio/wav", "audio"), ("video/mp4", "video"), ("application/pdf", "file")],
+)
+def test_a_medium_is_a_part_of_its_kind(media_type: str, type: str) -> None:
+    """Each kind has its own class of content."""
+    medium = Medium.of(b"abc", media_type)
+    assert (medium.decoded(), medium.content("a").type) == (b"abc", type)
+
+
+def test_sound_is_bytes_or_an_address() -> None:
+    """Clients send base64 with a format, or a data URL, or a link."""
+    assert sound(AudioContent(data="AAAA", format="mp3")) == Medium("audio/mp3", "AAAA")
+    assert sound(AudioContent(data="AAAA")) == Medium("audio/wav", "AAAA")
+    assert sound(AudioContent(data="data:audio/ogg;base64,AAAA", format="mp3")) == Medium("audio/ogg", "AAAA")
+    assert sound(AudioContent(data="https://example.com/a.wav")) is None
+    assert sound(AudioContent()) is None
+
+
+def test_a_file_is_bytes_or_an_address() -> None:
+    """What it is, its name tells."""
+    assert file(FileContent(file_data="AAAA", filename="a.pdf")) == Medium("application/pdf", "AAAA")
+    assert file(FileContent(file_url="data:text/csv;base64,AAAA")) == Medium("text/csv", "AAAA")
+    assert file(FileContent(file_url="https://example.com/a.pdf")) is None
+    assert type_of(None) == type_of("a.unknown") == "application/octet-stream"
