@@ -238,6 +238,20 @@ async def test_a_client_that_leaves_while_much_happens() -> None:
 
 
 @virtual
+async def test_a_server_that_refuses_to_send() -> None:
+    """Some servers do not wait to be asked whether the client is still there."""
+    client = Client()
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            raise BrokenPipeError("nobody reads")
+
+    stream = EventStream(listed([texts(1)]), on_disconnect=client.on_disconnect)
+    await stream({"type": "http"}, client.receive, send)
+    assert client.disconnects == 1
+
+
+@virtual
 async def test_a_server_that_stops() -> None:
     """A stream that is cancelled ends as if the client had left."""
     client = Client()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from fastapi import FastAPI
+import pytest
+from fastapi import FastAPI, Request, Response
 from served_app import post, served
 
 from agentscope_runtime.engine.channel import Channel
@@ -24,15 +25,23 @@ def app_with(channel: Channel, on_disconnect: Callable[[], Awaitable[None]]) -> 
     return app
 
 
-async def test_a_client_that_leaves() -> None:
-    """The server hears of it although it has nothing to send."""
+@pytest.mark.parametrize("middleware", [False, True])
+async def test_a_client_that_leaves(middleware: bool) -> None:
+    """The server hears of it although it has nothing to send, and although the application has middleware."""
     channel = Channel()
     left = asyncio.Event()
 
     async def on_disconnect() -> None:
+        await asyncio.sleep(0)  # it may take its time
         left.set()
 
-    async with served(app_with(channel, on_disconnect)) as port:
+    async def pass_on(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+        return await call_next(request)
+
+    app = app_with(channel, on_disconnect)
+    if middleware:
+        app.middleware("http")(pass_on)
+    async with served(app) as port:
         await channel.put([TextContent(text="a")])
         answer = await post(port, "/stream")
         assert b"text/event-stream; charset=utf-8" in answer.head

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from typing import Any
 
 from pydantic_core import PydanticSerializationError
 from pydantic_core import to_json as write_json
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from agentscope_runtime.engine.schemas.event import Event
 from agentscope_runtime.engine.serialization import to_json, to_jsonable
@@ -55,7 +54,7 @@ class EventStream(Response):
 
         Args:
             batches: What to send; closed at the end, whichever it is.
-            keep_alive_s: Seconds of silence after which a comment tells proxies that the stream is alive.
+            keep_alive_s: Seconds of silence, above zero, after which a comment tells proxies that the stream is alive.
             on_disconnect: Awaited once if the stream ends before all was sent: the client is gone, or the server stops.
             headers: Further headers.
         """
@@ -68,41 +67,64 @@ class EventStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send all of it, or as much as the client stays for."""
-        gone = asyncio.ensure_future(_disconnect(receive))
+        line = _Line(send)
+        sending = asyncio.ensure_future(self._send_all(line))
+        watching = [asyncio.ensure_future(_disconnect(receive)), asyncio.ensure_future(line.hum(self._keep_alive_s))]
         sent_all = False
         try:
-            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-            sent_all = await self._send_batches(send, gone)
-            if sent_all:
-                await send({"type": "http.response.body", "body": DONE, "more_body": False})
+            await asyncio.wait((sending, *watching), return_when=asyncio.FIRST_COMPLETED)
+            if sending.done():
+                sending.result()
+                sent_all = True
+        except OSError:  # how some servers say that the client is gone
+            pass
         finally:
-            await _end(gone)
+            await _end(sending, *watching)
             if isinstance(self._batches, AsyncGenerator):
                 await self._batches.aclose()
             if not sent_all:
                 await self._on_disconnect()
 
-    async def _send_batches(self, send: Send, gone: asyncio.Future[None]) -> bool:
-        """Send batch by batch; say whether that were all, and not only those that the client stayed for."""
-        upcoming = asyncio.ensure_future(self._next())
-        try:
-            while True:
-                await asyncio.wait((upcoming, gone), timeout=self._keep_alive_s, return_when=asyncio.FIRST_COMPLETED)
-                if gone.done():
-                    return False
-                if not upcoming.done():
-                    await _send_chunk(send, KEEP_ALIVE)
-                    continue
-                if (batch := upcoming.result()) is None:
-                    return True
-                await _send_chunk(send, encode(batch))
-                await asyncio.sleep(GATHER_S)
-                upcoming = asyncio.ensure_future(self._next())
-        finally:
-            await _end(upcoming)
+    async def _send_all(self, line: _Line) -> None:
+        await line.begin(self.status_code, self.raw_headers)
+        async for batch in self._batches:
+            await line.write(encode(batch))
+            await asyncio.sleep(GATHER_S)
+        await line.write(DONE, more=False)
 
-    async def _next(self) -> list[Event] | None:
-        return await anext(self._batches, None)
+
+class _Line:
+    """The way to one client, on which one thing is sent at a time."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._turn = asyncio.Lock()
+        self._used_at = self._now()
+
+    async def begin(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        """Send the head."""
+        await self._put({"type": "http.response.start", "status": status, "headers": headers})
+
+    async def write(self, chunk: bytes, *, more: bool = True) -> None:
+        """Send some bytes, when the client has room for them."""
+        await self._put({"type": "http.response.body", "body": chunk, "more_body": more})
+
+    async def hum(self, silence_s: float) -> None:
+        """Send a comment whenever nothing was sent for so many seconds."""
+        while True:
+            if (left := self._used_at + silence_s - self._now()) > 0:
+                await asyncio.sleep(left)
+            else:
+                await self.write(KEEP_ALIVE)
+
+    async def _put(self, message: Message) -> None:
+        async with self._turn:
+            await self._send(message)
+            self._used_at = self._now()
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
 
 
 async def _disconnect(receive: Receive) -> None:
@@ -111,11 +133,8 @@ async def _disconnect(receive: Receive) -> None:
         pass
 
 
-async def _send_chunk(send: Send, chunk: bytes) -> None:
-    await send({"type": "http.response.body", "body": chunk, "more_body": True})
-
-
-async def _end(task: asyncio.Future[Any]) -> None:
-    """Cancel a task, and wait until it has ended."""
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+async def _end(*tasks: asyncio.Future[None]) -> None:
+    """Cancel tasks, and wait until they have ended."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
