@@ -136,3 +136,15 @@ async def test_what_cannot_wait_goes_above_the_limit() -> None:
     channel.drop()
     channel.add(numbered([2]))
     assert [batch async for batch in channel.batches()] == []
+
+
+async def test_last_words_need_no_room() -> None:
+    """What cannot wait is put above the limit, and read like everything else; nothing is added without a reader."""
+    channel = Channel(limit=1)
+    await channel.put(numbered([0]))
+    channel.add(numbered([1, 2]))
+    channel.finish()
+    assert [event.sequence_number async for batch in channel.batches() for event in batch] == [0, 1, 2]
+    channel.drop()
+    channel.add(numbered([3]))
+    assert [batch async for batch in channel.batches()] == []

@@ -28,6 +28,16 @@ def test_further_fields_are_kept() -> None:
     assert request.model_dump()["mood"] == "good"
 
 
+def test_nothing_of_a_tool_is_lost() -> None:
+    """Functions have options, and other tools have fields of their own."""
+    tools = [
+        {"type": "function", "function": {"name": "run", "strict": True}},
+        {"type": "web_search", "search_context_size": "low"},
+    ]
+    request = AgentRequest.model_validate({"input": INPUT, "tools": tools})
+    assert [tool.model_dump(exclude_unset=True) for tool in request.tools or ()] == tools
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -32,7 +32,7 @@ class AgentRequest(BaseRequest):
     stop: str | list[str] | None = None
     n: Annotated[int, Field(ge=1, le=5)] | None = None
     seed: int | None = None
-    tools: list[Tool | dict[str, Any]] | None = None
+    tools: list[Tool] | None = None
     session_id: str | None = None
     """The conversation; without one the request is a conversation of its own."""
     user_id: str | None = None

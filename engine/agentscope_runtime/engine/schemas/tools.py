@@ -18,7 +18,9 @@ class FunctionParameters(BaseModel):
 
 
 class FunctionTool(BaseModel):
-    """A function that a model may call."""
+    """A function that a model may call, and what else is said of it."""
+
+    model_config = ConfigDict(extra="allow")
 
     name: str
     description: str = ""
@@ -26,7 +28,9 @@ class FunctionTool(BaseModel):
 
 
 class Tool(BaseModel):
-    """A tool that a model may use."""
+    """A tool that a model may use; those that are no functions have fields of their own."""
+
+    model_config = ConfigDict(extra="allow")
 
     type: str = "function"
     function: FunctionTool | None = None
