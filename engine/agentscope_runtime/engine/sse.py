@@ -13,8 +13,11 @@ from starlette.types import Message, Receive, Scope, Send
 from agentscope_runtime.engine.schemas.event import Event
 from agentscope_runtime.engine.serialization import to_json, to_jsonable
 
-GATHER_S = 0.002
-"""Pause after each send; what happens meanwhile goes out together, for a send costs as much as a dozen events."""
+GATHER_S = 0.001
+"""Pause after each send; what happens meanwhile goes out together, for a send costs as much as a dozen events.
+
+Event loops count in milliseconds and round up, so it is nearly two.
+"""
 
 KEEP_ALIVE = b": keep-alive\n\n"
 DONE = b"data: [DONE]\n\n"
