@@ -19,7 +19,7 @@ class Told:
 
     phase: str = "ready"
     is_ready: bool = True
-    mode: str = "daemon_thread"
+    deployment_mode: str = "daemon_thread"
     paths: dict[str, str] = field(default_factory=lambda: {"process": "/process"})
 
     def agent_paths(self) -> dict[str, str]:

@@ -7,7 +7,12 @@ from typing import Any
 import pytest
 
 from agentscope_runtime.engine.errors import InvalidOption
-from agentscope_runtime.engine.settings import DeploymentMode, Settings, listening_address, refuse_unbuilt
+from agentscope_runtime.engine.settings import (
+    DeploymentMode,
+    Settings,
+    listening_address,
+    without_unbuilt,
+)
 
 
 @pytest.mark.parametrize(
@@ -75,14 +80,13 @@ def test_the_key_is_never_shown() -> None:
 def test_what_is_not_built_is_refused(option: dict[str, Any]) -> None:
     """An option that did nothing would be found out in production."""
     with pytest.raises(InvalidOption, match=f"{next(iter(option))}= asks for .* does not have: leave it out"):
-        refuse_unbuilt(option)
+        without_unbuilt(option)
 
 
 def test_what_is_left_at_its_default_asks_for_nothing() -> None:
-    """Code may pass on defaults that it knows."""
-    refuse_unbuilt(
-        {"broker_url": None, "enable_stream_task": False, "stream_task_queue": "stream_query", "web_ui": False}
-    )
+    """Code may pass on defaults that it knows; what is not ours to judge stays."""
+    given = {"broker_url": None, "enable_stream_task": False, "stream_task_queue": "stream_query", "debug": True}
+    assert without_unbuilt(given) == {"debug": True}
 
 
 def test_the_address_is_what_is_said_or_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

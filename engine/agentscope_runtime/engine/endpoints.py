@@ -15,7 +15,7 @@ import asyncio
 import functools
 import inspect
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -48,6 +48,13 @@ def endpoint(function: Callable[..., Any]) -> Callable[..., Any]:
     del call.__dict__["__wrapped__"]
     call.__dict__["__signature__"] = _signature(function)
     return call
+
+
+def described(path: str, methods: Sequence[str], function: Callable[..., Any]) -> dict[str, Any]:
+    """Return what is known of an endpoint, enough to register it in another application."""
+    name = getattr(function, "__name__", type(function).__name__)
+    where = {"module": getattr(function, "__module__", None), "function_name": name}
+    return {"path": path, "methods": list(methods), "handler": function, **where}
 
 
 def _signature(function: Callable[..., Any]) -> inspect.Signature:

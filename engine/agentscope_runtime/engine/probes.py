@@ -32,7 +32,7 @@ class Probed(Protocol):
         ...
 
     @property
-    def mode(self) -> str:
+    def deployment_mode(self) -> str:
         """How its process came to be."""
         ...
 
@@ -50,14 +50,14 @@ def add_probes(app: FastAPI, probed: Probed) -> None:
         documents = {"docs": app.docs_url} if app.docs_url and app.openapi_url else {}
         endpoints = {**probed.agent_paths(), **probes, **documents}
         about = {"name": app.title, "description": app.description}
-        return {"service": SERVICE, **about, "mode": probed.mode, "endpoints": endpoints}
+        return {"service": SERVICE, **about, "mode": probed.deployment_mode, "endpoints": endpoints}
 
     async def health() -> dict[str, str]:
         """Tell how the application is, and what time it has."""
         return {
             "status": "healthy" if probed.is_ready else probed.phase,
             "timestamp": datetime.now(UTC).isoformat(),
-            "mode": probed.mode,
+            "mode": probed.deployment_mode,
             "runner": "ready" if probed.is_ready else "not_ready",
         }
 

@@ -19,6 +19,7 @@ ResponseType = Literal["sse", "json"]
 _UNBUILT = {
     "broker_url": "tasks on a Celery broker",
     "backend_url": "results of tasks on a Celery backend",
+    "embed_task_processor": "a Celery worker within the application",
     "enable_embedded_worker": "a Celery worker within the application",
     "enable_stream_task": "queries as background tasks",
     "stream_task_queue": "queries as background tasks",
@@ -87,15 +88,16 @@ class Settings:
         return self.bearer_token or os.environ.get("AGENT_BEARER_TOKEN", "").strip() or None
 
 
-def refuse_unbuilt(given: Mapping[str, Any]) -> None:
-    """Refuse options whose feature does not exist yet; to take them and do nothing would be a lie.
+def without_unbuilt(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options without those whose feature does not exist yet; to take such and do nothing would be a lie.
 
     Raises:
         InvalidOption: one of them was given a value.
     """
-    for name, value in given.items():
-        if value and value != _UNBUILT_DEFAULTS.get(name):
-            raise InvalidOption(f"{name}= asks for {_UNBUILT[name]}, which this version does not have: leave it out")
+    for name, feature in _UNBUILT.items():
+        if (value := options.get(name)) and value != _UNBUILT_DEFAULTS.get(name):
+            raise InvalidOption(f"{name}= asks for {feature}, which this version does not have: leave it out")
+    return {name: value for name, value in options.items() if name not in _UNBUILT}
 
 
 def listening_address(host: str | None, port: int | None) -> tuple[str, int]:
