@@ -196,6 +196,8 @@ def test_the_wheel_is_complete(tmp_path: Path) -> None:
     assert {
         "agentscope_runtime/sandbox/_sync/browser.py",
         "agentscope_runtime/engine/services/sandbox.py",
+        "agentscope_runtime/adapters/text/__init__.py",
+        *(f"agentscope_runtime/{part}/py.typed" for part in ("sandbox", "engine", "adapters", "sandbox_manager")),
         f"{manager}/__main__.py",
         f"{manager}/backends/seccomp.json",
         f"{manager}/builder/images/base/Dockerfile",
