@@ -12,7 +12,7 @@ import pytest
 from fastapi import FastAPI
 
 from agentscope_runtime.engine.errors import InvalidOption
-from agentscope_runtime.engine.lifespan import Lifespan, Phase, Stage, Told, hooks, kept, serving
+from agentscope_runtime.engine.lifespan import Lifespan, Stage, Told, around, kept
 
 APP = FastAPI(title="Friday")
 
@@ -133,18 +133,18 @@ async def test_a_stage_that_fails_to_close_does_not_keep_the_others_open(diary: 
 
 async def test_phases_are_told_while_it_starts_and_stops() -> None:
     """Probes that come in between say the truth."""
-    seen = []
+    seen: list[str] = []
 
     @asynccontextmanager
     async def stage(app: FastAPI) -> AsyncIterator[None]:
-        seen.append(life.phase)
+        seen.append(str(life.phase))
         yield
-        seen.append(life.phase)
+        seen.append(str(life.phase))
 
     life = Lifespan([stage])
     async with life(APP):
         pass
-    assert seen == [Phase.STARTING, Phase.STOPPING]
+    assert seen == ["starting", "stopping"]
 
 
 @pytest.mark.parametrize("is_async", [False, True])
@@ -160,10 +160,10 @@ async def test_hooks_may_be_plain_or_async(is_async: bool) -> None:
         note(app, **kwargs)
 
     hook = note_async if is_async else note
-    async with hooks(hook, hook)(APP):
+    async with around(hook, hook, "it")(APP):
         assert seen == [(APP, {})]
     assert seen == [(APP, {})] * 2
-    async with hooks(None, None)(APP):
+    async with around(None, None, "it")(APP):
         pass
 
 
@@ -174,18 +174,18 @@ async def test_a_failure_before_the_start_fails_it_and_nothing_is_finished() -> 
         raise OSError("no disk")
 
     with pytest.raises(OSError, match="no disk"):
-        async with hooks(fail, pytest.fail)(APP):
+        async with around(fail, pytest.fail, "it")(APP):
             raise AssertionError
 
 
 async def test_endings_are_done_when_later_stages_fail(diary: Diary) -> None:
     """A lifespan that fails to open must not leave open what `before_start` opened."""
     before, after = (lambda app, line=line: diary.lines.append(line) for line in ("before", "after"))
-    life = Lifespan([serving(diary.service(), "it"), hooks(before, after), diary.stage("user", fails="+")])
+    life = Lifespan([diary.stage("inner"), around(before, after, "it"), diary.stage("user", fails="+")])
     with pytest.raises(OSError, match="user"):
         async with life(APP):
             raise AssertionError
-    assert diary.lines == ["start", "before", "+user", "after", "stop"]
+    assert diary.lines == ["+inner", "before", "+user", "after", "-inner"]
 
 
 async def test_failures_of_endings_are_logged(diary: Diary, caplog: pytest.LogCaptureFixture) -> None:
@@ -194,21 +194,25 @@ async def test_failures_of_endings_are_logged(diary: Diary, caplog: pytest.LogCa
     def fail(app: FastAPI) -> None:
         raise OSError("no disk")
 
-    life = Lifespan([serving(diary.service(fails="stop"), "the diary"), hooks(None, fail)])
+    async def make() -> DiaryService:
+        return diary.service(fails="stop")
+
+    app = FastAPI()
+    life = Lifespan([kept("diary", make), around(None, fail, "after_finish")])
     with caplog.at_level(logging.ERROR):
-        async with life(APP):
+        async with life(app):
             pass
     assert diary.lines == ["start", "stop"]
     logged = [record.message for record in caplog.records]
     assert logged == [
         "after_finish failed; the application ends all the same",
-        "stopping the diary failed; the application ends all the same",
+        "stopping diary failed; the application ends all the same",
     ]
 
 
 async def test_a_cancelled_life_ends_in_order(diary: Diary) -> None:
     """A server that is cancelled still ends what it began."""
-    life = Lifespan([serving(diary.service(), "it"), hooks(None, lambda app: diary.lines.append("after"))])
+    life = Lifespan([diary.stage("inner"), around(None, lambda app: diary.lines.append("after"), "it")])
     lives = asyncio.Event()
 
     async def live() -> None:
@@ -221,7 +225,7 @@ async def test_a_cancelled_life_ends_in_order(diary: Diary) -> None:
     task.cancel()
     await asyncio.wait({task})
     assert task.cancelled()
-    assert diary.lines == ["start", "after", "stop"]
+    assert diary.lines == ["+inner", "after", "-inner"]
 
 
 async def test_a_service_is_made_and_kept_for_one_life(diary: Diary) -> None:

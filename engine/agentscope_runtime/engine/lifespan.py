@@ -70,8 +70,8 @@ class Lifespan:
             self.phase = Phase.STOPPED
 
 
-class Startable(Protocol):
-    """What is started with an application and stopped with it."""
+class Service(Protocol):
+    """What runs while an application does."""
 
     async def start(self) -> None:
         """Start it."""
@@ -81,43 +81,30 @@ class Startable(Protocol):
         """Stop it."""
         ...
 
-
-class Service(Startable, Protocol):
-    """One that can be asked whether it runs."""
-
     async def health(self) -> bool:
         """Tell whether it was started and works."""
         ...
 
 
-def hooks(before_start: Hook | None, after_finish: Hook | None) -> Stage:
-    """Call one function before the application serves, and one after it did."""
+def around(start: Hook | None, end: Hook | None, name: str) -> Stage:
+    """Call one function with the application at the start, and one at the end.
+
+    Args:
+        start: What it raises fails the start.
+        end: What it raises is logged.
+        name: What the log calls the end.
+    """
 
     @asynccontextmanager
     async def stage(app: FastAPI) -> AsyncIterator[None]:
-        if before_start is not None:
-            await _call(before_start, app)
+        if start is not None:
+            await _call(start, app)
         try:
             yield
         finally:
-            if after_finish is not None:
-                with failure_logged("after_finish"):
-                    await _call(after_finish, app)
-
-    return stage
-
-
-def serving(service: Startable, name: str) -> Stage:
-    """Have a service run as long as the application."""
-
-    @asynccontextmanager
-    async def stage(app: FastAPI) -> AsyncIterator[None]:
-        await service.start()
-        try:
-            yield
-        finally:
-            with failure_logged(f"stopping {name}"):
-                await service.stop()
+            if end is not None:
+                with _failure_logged(name):
+                    await _call(end, app)
 
     return stage
 
@@ -130,26 +117,41 @@ def kept(name: str, make: Callable[[], Awaitable[Service]]) -> Stage:
 
     @asynccontextmanager
     async def stage(app: FastAPI) -> AsyncIterator[None]:
-        service: Service | None = getattr(app.state, name, None)
-        if service is None:
-            async with serving(made := await make(), name)(app):
-                setattr(app.state, name, made)
-                try:
-                    yield
-                finally:
-                    if getattr(app.state, name, None) is made:
-                        delattr(app.state, name)
-        elif await service.health():
+        found: Service | None = getattr(app.state, name, None)
+        if found is not None and await found.health():
             yield
-        else:
-            async with serving(service, name)(app):
+            return
+        service = found or await make()
+        async with around(lambda app: service.start(), lambda app: service.stop(), f"stopping {name}")(app):
+            setattr(app.state, name, service)
+            try:
                 yield
+            finally:
+                if found is None and getattr(app.state, name, None) is service:
+                    delattr(app.state, name)
 
     return stage
 
 
+def services() -> list[Stage]:
+    """Return the stages of the services that handlers find on `app.state`, chosen by the environment."""
+    return [kept("state_service", _state_service), kept("session_service", _session_service)]
+
+
+async def _state_service() -> Service:
+    from agentscope_runtime.engine.services.agent_state import StateServiceFactory
+
+    return await StateServiceFactory.create()
+
+
+async def _session_service() -> Service:
+    from agentscope_runtime.engine.services.session_history import SessionHistoryServiceFactory
+
+    return await SessionHistoryServiceFactory.create()
+
+
 @contextmanager
-def failure_logged(what: str) -> Iterator[None]:
+def _failure_logged(what: str) -> Iterator[None]:
     """Log what an ending raises, so that the other endings come to their turn."""
     try:
         yield
