@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from functools import cache
 
 import docker
 import docker.errors
 import pytest
+from redis_server import RedisServer
 
 
 @cache
@@ -33,3 +35,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         if os.environ.get("CI"):
             pytest.fail(message)
         pytest.skip(message)
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """One real Redis for all tests that keep to keys of their own; who stops it brings another."""
+    with RedisServer(tmp_path_factory.mktemp("redis")) as server:
+        yield server

@@ -37,6 +37,7 @@ def test_the_tree_in_the_docstring_is_the_tree() -> None:
         (errors.MissingFramework, ImportError),
         (errors.NotStarted, RuntimeError),
         (errors.UnusableOutput, TypeError),
+        (errors.NotStorable, ValueError),
     ],
 )
 def test_some_are_what_python_would_raise(cls: type[EngineError], python: type[Exception]) -> None:

@@ -63,6 +63,8 @@ class LeaseInfo(Wire):
     session_id: str
     user_id: str
     sandboxes: list[SandboxInfo]
+    idle_timeout: float | None = None
+    """Seconds without any use of its sandboxes after which it ends; managers that do not say so leave it out."""
 
 
 class LeaseList(Wire):

@@ -7,7 +7,9 @@
     ├── NotStarted                it was used before it was started, or after it was stopped
     ├── NotAuthorized             no key, or a wrong one
     ├── SessionBusy               the session has a run already: one at a time
-    └── UnusableOutput            a handler yielded what its adapter does not know
+    ├── UnusableOutput            a handler yielded what its adapter does not know
+    ├── NotStorable               a state or message is not JSON or too large, or the name that it is kept under is
+    └── StoreUnavailable          what keeps states and messages (Redis) does not answer, or refuses
 
 Each class has a stable `code` and the HTTP `status` that it is answered with. Where it is the Python error that people
 expect (`ValueError`, `ImportError`, …), it is that, too. Not here: what agents tell their users about failures
@@ -73,3 +75,15 @@ class UnusableOutput(EngineError, TypeError):
     """A handler yielded what its adapter does not know; the message says what, and what is expected."""
 
     code, title = "unusable_output", "Unusable output"
+
+
+class NotStorable(EngineError, ValueError):
+    """A state or message is not JSON or too large, or its user or session has a name that nothing is kept under."""
+
+    code, status, title = "not_storable", 422, "Not storable"
+
+
+class StoreUnavailable(EngineError):
+    """What keeps states and messages does not answer, or refuses; the message says where it is and why."""
+
+    code, status, title = "store_unavailable", 503, "Store unavailable"

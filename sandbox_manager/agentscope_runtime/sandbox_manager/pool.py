@@ -76,6 +76,11 @@ class Pool:
         """What happens here; subscribe to it."""
         return self._means.events
 
+    @property
+    def idle_timeout(self) -> float:
+        """Seconds without use after which a lease ends."""
+        return self._means.policy.idle_timeout
+
     # --- sessions
 
     async def connect(self, key: LeaseKey, sandbox_types: Sequence[str]) -> Lease:

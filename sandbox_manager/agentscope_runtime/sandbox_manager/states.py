@@ -107,12 +107,13 @@ class Lease:
     key: LeaseKey
     sandboxes: tuple[SandboxRecord, ...]
 
-    def to_info(self) -> wire.LeaseInfo:
-        """Return the lease as clients see it."""
+    def to_info(self, idle_timeout: float | None = None) -> wire.LeaseInfo:
+        """Return the lease as clients see it, with the seconds after which it ends unused."""
         return wire.LeaseInfo(
             session_id=self.key.session_id,
             user_id=self.key.user_id,
             sandboxes=[record.to_info() for record in self.sandboxes],
+            idle_timeout=idle_timeout,
         )
 
 

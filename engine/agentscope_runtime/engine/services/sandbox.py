@@ -17,9 +17,11 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from types import TracebackType
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
+from agentscope_runtime.engine.services import bound_methods, keepalive
+from agentscope_runtime.engine.services.base import ServiceWithLifecycleManager
+from agentscope_runtime.engine.services.factory import ServiceFactory
 from agentscope_runtime.sandbox import BaseSandbox, BaseSandboxAsync, BrowserSandbox, BrowserSandboxAsync, calls
 from agentscope_runtime.sandbox._async.connection import ConnectionAsync
 from agentscope_runtime.sandbox._sync.connection import Connection
@@ -28,6 +30,10 @@ from agentscope_runtime.sandbox.errors import InvalidRequest, NotAuthorized, San
 from agentscope_runtime.sandbox.registry import SandboxRegistry
 from agentscope_runtime.sandbox.settings import Origin, find_origin
 from agentscope_runtime.sandbox.waiting import run_blocking_async
+from agentscope_runtime.sandbox.wire import LeaseInfo
+
+if TYPE_CHECKING:
+    from types import TracebackType
 
 logger = logging.getLogger(__name__)
 
@@ -37,8 +43,11 @@ Key = tuple[str, str]
 _Box = TypeVar("_Box", BaseSandbox, BaseSandboxAsync)
 
 
-class SandboxService:
+class SandboxService(ServiceWithLifecycleManager):
     """Leases sandboxes to the sessions of an application.
+
+    What a handler connects is kept for as long as the handler runs; after that, a lease ends when it is released, or
+    was idle for too long.
 
     `connect` and `release` block for as long as the manager takes; handlers that must not use `connect_async` and
     `release_async`. One instance may be used by many threads, and by the tasks of one event loop.
@@ -98,15 +107,6 @@ class SandboxService:
             return False
         return True
 
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.stop()
-
     def connect(
         self, session_id: str, user_id: str | None = None, sandbox_types: Sequence[str] | None = None
     ) -> list[BaseSandbox]:
@@ -131,11 +131,13 @@ class SandboxService:
         with self._connecting(key):
             connection = self._link()
             lease = connection.send(call)
+        self._granted(key, lease)
         return [_class_for(info.sandbox_type, BaseSandbox).of(connection, info) for info in lease.sandboxes]
 
     def release(self, session_id: str, user_id: str | None = None) -> bool:
         """Give back all that a session holds, which destroys it; True, also when there was nothing."""
         key = (session_id, user_id or "")
+        keepalive.let_go((self, key))
         self._open()
         self._link().send(calls.release(*key))
         self._connected.discard(key)
@@ -151,11 +153,13 @@ class SandboxService:
         with self._connecting(key):
             connection = self._link_async()
             lease = await connection.send_async(call)
+        self._granted(key, lease)
         return [_class_for(info.sandbox_type, BaseSandboxAsync).of(connection, info) for info in lease.sandboxes]
 
     async def release_async(self, session_id: str, user_id: str | None = None) -> bool:
         """Do what `release` does without blocking."""
         key = (session_id, user_id or "")
+        keepalive.let_go((self, key))
         await self._open_async()
         await self._link_async().send_async(calls.release(*key))
         self._connected.discard(key)
@@ -226,6 +230,10 @@ class SandboxService:
                 self._underway[key] -= 1
                 self._underway += Counter()  # keeps only what is above zero
 
+    def _granted(self, key: Key, lease: LeaseInfo) -> None:
+        keepalive.keep((self, key), lease, self._link)
+        bound_methods.make_known()
+
     async def _open_async(self) -> None:
         if self._origin is None or self._stopped:
             await run_blocking_async(self._open)
@@ -282,3 +290,7 @@ def _class_for(sandbox_type: str, kind: type[_Box]) -> type[_Box]:
 
 # Their modules attach them to their types when they are imported.
 _ATTACHED = (BrowserSandbox, BrowserSandboxAsync)
+
+
+class SandboxServiceFactory(ServiceFactory[SandboxService], prefix="SANDBOX_", backends={"default": SandboxService}):
+    """Makes a service of what the environment says: `SANDBOX_DEFAULT_BASE_URL`, `SANDBOX_DEFAULT_BEARER_TOKEN`."""

@@ -17,14 +17,16 @@ router = APIRouter(prefix="/v1/leases", tags=["leases"])
 @router.post("", response_model=wire.LeaseInfo)
 async def connect(body: wire.ConnectRequest, request: Request) -> Response:
     """Lease one sandbox of each kind to a session: all or none; repeating it gives the same ones."""
-    lease = await pool_of(request).connect(LeaseKey(body.user_id, body.session_id), body.sandbox_types)
-    return as_json(lease.to_info())
+    pool = pool_of(request)
+    lease = await pool.connect(LeaseKey(body.user_id, body.session_id), body.sandbox_types)
+    return as_json(lease.to_info(pool.idle_timeout))
 
 
 @router.get("", response_model=wire.LeaseList)
 async def leases(request: Request) -> Response:
     """List all leases."""
-    return as_json(wire.LeaseList(leases=[lease.to_info() for lease in await pool_of(request).leases()]))
+    pool = pool_of(request)
+    return as_json(wire.LeaseList(leases=[lease.to_info(pool.idle_timeout) for lease in await pool.leases()]))
 
 
 @router.delete("", status_code=204)
