@@ -140,6 +140,7 @@ class Reply:
         self._adapter = adapter
         self._offers = offers
         self._writer = EventWriter(session_id=request.session_id)
+        self._is_canceled = False
 
     @property
     def response(self) -> AgentResponse:
@@ -160,6 +161,8 @@ class Reply:
             cancelled: asyncio.CancelledError | None = None
             while (output := await advance(outputs, cancelled)) is not END:
                 cancelled = None
+                if self._is_canceled:
+                    return  # the handler goes on although it was stopped: it is closed
                 if not (events := [event for step in translator.take(output) for event in take(step)]):
                     continue
                 try:
@@ -179,7 +182,8 @@ class Reply:
         return self._writer.fail(*_told(error))
 
     def canceled(self) -> list[Event]:
-        """Return the last events when somebody stopped the run."""
+        """Return the last events when somebody stopped the run; what the handler says after that is not said."""
+        self._is_canceled = True
         return self._writer.cancel()
 
 
