@@ -1,0 +1,204 @@
+"""A ready agent behind `AgentApp(agent=…)`: each session finds it as it left it, and no other session's words in it.
+
+    AgentApp(agent=agent)           # one agent: one run at a time, the others wait
+    AgentApp(agent=make_agent)      # a function without arguments that makes one for each run: they run side by side
+
+What is kept is the agent's `state_dict()`, after each turn that did not fail; so its memory has to be in that. What an
+agent prints to the console is turned off: it is its users'.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, contextmanager
+from copy import deepcopy
+from typing import Annotated, Any
+
+from agentscope.agent import AgentBase
+from agentscope.memory import MemoryBase
+from agentscope.message import Msg
+from fastapi import Depends
+
+from agentscope_runtime.adapters.agentscope.blocks import blocks_in
+from agentscope_runtime.adapters.agentscope.counting import CountingModel
+from agentscope_runtime.adapters.makers import made_by, maker_of
+from agentscope_runtime.adapters.states import OwnStates, states_of_app
+from agentscope_runtime.engine.errors import InvalidOption
+from agentscope_runtime.engine.steps import Used
+
+logger = logging.getLogger(__name__)
+
+MOST_UNREAD = 64
+"""Printed Msgs that wait for their reader before the agent does. Each holds all of its content."""
+
+PATIENCE_S = 5.0
+"""How long an agent that is stopped may take to put its memory in order."""
+
+Lend = Callable[[], AbstractAsyncContextManager[AgentBase]]
+
+
+def serve(agent: Any) -> Callable[..., AsyncIterator[Any]] | None:
+    """Return a query handler that runs an agent, or what a function makes; None if that is no agent of agentscope.
+
+    A function is known by what it says it returns, else by what it makes when it is called here.
+
+    Raises:
+        InvalidOption: the agent's memory is that of one session.
+    """
+    if isinstance(agent, AgentBase):
+        return _handler(_the_one(_checked(agent)))
+    if (make := maker_of(agent, AgentBase)) is not None:
+        return _handler(_a_new_one(make))
+    return None
+
+
+def _handler(lend: Lend) -> Callable[..., AsyncIterator[Any]]:
+    own = OwnStates()
+
+    async def serve_agent(
+        self: Any, msgs: list[Msg], request: Any, states: Annotated[Any, Depends(states_of_app)] = None
+    ) -> AsyncIterator[Any]:
+        """Run the agent with the session's state."""
+        service, key = await own.unless(states), {"user_id": request.user_id, "session_id": request.session_id}
+        async with lend() as agent:
+            _restore(agent, await service.export_state(**key), request.session_id)
+            failed = False
+            try:
+                async with aclosing(spoken(agent, msgs)) as outputs:
+                    async for output in outputs:
+                        yield output
+            except Exception:
+                failed = True  # this turn never was: with what broke it in its memory, each of the next would fail
+                raise
+            finally:
+                if not failed and not await _has_open_calls(agent):
+                    await service.save_state(state=agent.state_dict(), **key)
+
+    return serve_agent
+
+
+def _checked(agent: AgentBase) -> AgentBase:
+    """Refuse an agent whose memory is kept elsewhere under one session's name: every session would read it."""
+    memory = getattr(agent, "memory", None)
+    for name in ("session_id", "_session_id"):
+        if session := getattr(memory, name, None):
+            raise InvalidOption(
+                f"the agent's {type(memory).__name__} is that of session {session!r}, and all would share it: "
+                "give the agent an InMemoryMemory, which is kept for each session, or write a handler with @app.query"
+            )
+    return agent
+
+
+def _the_one(agent: AgentBase) -> Lend:
+    """Lend one agent to one run at a time, each time as it was at first."""
+    lock, at_first = asyncio.Lock(), deepcopy(agent.state_dict())
+
+    @asynccontextmanager
+    async def lend() -> AsyncIterator[AgentBase]:
+        async with lock:
+            agent.load_state_dict(deepcopy(at_first))
+            yield agent
+
+    return lend
+
+
+def _a_new_one(make: Callable[[], Any]) -> Lend:
+    """Make an agent for each run."""
+
+    @asynccontextmanager
+    async def lend() -> AsyncIterator[AgentBase]:
+        yield _checked(await made_by(make, AgentBase))
+
+    return lend
+
+
+def _restore(agent: AgentBase, state: dict[str, Any] | None, session_id: str) -> None:
+    if not state:
+        return
+    as_made = deepcopy(agent.state_dict())
+    try:
+        agent.load_state_dict(state)
+    except (KeyError, TypeError, ValueError) as error:
+        logger.warning("session %s begins anew: its state is not one of this agent (%r)", session_id, error)
+        agent.load_state_dict(as_made)
+
+
+async def _has_open_calls(agent: AgentBase) -> bool:
+    """Say whether the agent was stopped between a call and its result: no model takes such a conversation again."""
+    memory = getattr(agent, "memory", None)
+    if not isinstance(memory, MemoryBase):
+        return False
+    blocks = [block for msg in await memory.get_memory() for block in blocks_in(msg.content)]
+    answered = {block.get("id") for block in blocks if block["type"] == "tool_result"}
+    return any(block["type"] == "tool_use" and block.get("id") not in answered for block in blocks)
+
+
+async def spoken(agent: AgentBase, msgs: list[Msg]) -> AsyncGenerator[Any, None]:
+    """Run an agent, and yield what it prints as it is printed, and at the end what it cost.
+
+    When this is closed or cancelled the agent is interrupted, and has a while to put its memory in order.
+    """
+    queue: asyncio.Queue[Any] = asyncio.Queue(MOST_UNREAD)
+    agent.set_console_output_enabled(False)
+    agent.set_msg_queue_enabled(True, queue)
+    with _counted(agent) as model:
+        replying = asyncio.create_task(_reply(agent, msgs, queue), name=f"reply of {type(agent).__name__}")
+        try:
+            silent = True
+            while (printed := await queue.get()) is not _END:
+                silent = False
+                yield _with_servers(printed, agent)
+            reply = await replying
+            if silent and isinstance(reply, Msg):
+                yield reply, True
+            if model is not None and model.usage is not None:
+                yield Used(model.usage)
+        finally:
+            agent.set_msg_queue_enabled(False)
+            await _interrupted(replying)
+
+
+_END = object()
+
+
+async def _reply(agent: AgentBase, msgs: list[Msg], queue: asyncio.Queue[Any]) -> Any:
+    try:
+        # One is what every agent takes; several only those that say so.
+        return await agent(msgs[0] if len(msgs) == 1 else msgs)
+    finally:
+        if getattr(agent, "msg_queue", None) is queue:  # somebody reads it
+            await queue.put(_END)
+
+
+async def _interrupted(replying: asyncio.Task[Any]) -> None:
+    """Have a reply end, if it has not; agents answer a cancellation by `handle_interrupt`, most by an error."""
+    if not replying.done():
+        replying.cancel()
+        await asyncio.wait({replying}, timeout=PATIENCE_S)
+    if not replying.done():
+        logger.warning("%s goes on, although it was interrupted", replying.get_name())
+    elif not replying.cancelled() and (error := replying.exception()):
+        logger.debug("%s ended with %r", replying.get_name(), error)
+
+
+@contextmanager
+def _counted(agent: AgentBase) -> Iterator[CountingModel | None]:
+    if (model := vars(agent).get("model")) is None:
+        yield None
+        return
+    agent.model = counting = CountingModel(model)
+    try:
+        yield counting
+    finally:
+        agent.model = model
+
+
+def _with_servers(printed: Any, agent: AgentBase) -> Any:
+    """Mark the calls of MCP tools in a printed Msg, which is a copy, with their servers: only the toolkit knows."""
+    tools = getattr(getattr(agent, "toolkit", None), "tools", {})
+    for block in printed[0].content if isinstance(printed[0].content, list) else ():
+        if block.get("type") == "tool_use" and (tool := tools.get(block.get("name"))) and tool.mcp_name:
+            block.update(tool_type="mcp", server_label=tool.mcp_name)
+    return printed

@@ -1,0 +1,201 @@
+"""Functions as tools of an agentscope agent: methods of sandboxes, and tools that describe themselves.
+
+    toolkit.register_tool_function(sandbox_tool_adapter(box.browser_navigate))
+
+Once the engine serves agentscope agents, `toolkit.register_tool_function(box.browser_navigate)` does the same.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+import anyio.to_thread
+from agentscope.tool import Toolkit, ToolResponse
+from anyio import CapacityLimiter
+from anyio.lowlevel import RunVar
+from pydantic import BaseModel
+
+from agentscope_runtime.adapters.agentscope.blocks import Block
+from agentscope_runtime.adapters.functions import parameters_of
+from agentscope_runtime.engine.serialization import to_json, to_jsonable
+from agentscope_runtime.sandbox._async.sandbox import SandboxAsync
+from agentscope_runtime.sandbox._sync.sandbox import Sandbox
+
+ToolFunction = Callable[..., Awaitable[ToolResponse]]
+
+MOST_CALLS = 256
+"""Functions that block, run at the same time, each in a thread that mostly waits for its sandbox; more wait."""
+
+_turns: RunVar[CapacityLimiter] = RunVar("turns of tools that block")
+
+
+def sandbox_tool_adapter(func: Callable[..., Any]) -> ToolFunction:
+    """Return a function for `toolkit.register_tool_function`, with the name, the parameters and the words of `func`.
+
+    It returns blocks, pictures as pictures. A function that blocks is run in a thread; whoever is cancelled meanwhile
+    does not wait for it.
+
+    Args:
+        func: A method of a sandbox, or any other function, of which kind ever.
+    """
+    inner = func.func if isinstance(func, functools.partial) else func
+
+    @functools.wraps(inner)
+    async def tool(*args: Any, **kwargs: Any) -> ToolResponse:
+        call = functools.partial(func, *args, **kwargs)
+        if inspect.iscoroutinefunction(inner):
+            return response_of(await call())
+        result = await anyio.to_thread.run_sync(call, abandon_on_cancel=True, limiter=_limiter())
+        return response_of(await result if inspect.isawaitable(result) else result)
+
+    tool.__name__ = getattr(inner, "__name__", type(inner).__name__)
+    # Annotations as types: agentscope makes the schema of them as they stand.
+    vars(tool)["__signature__"] = inspect.Signature(_parameters(func), return_annotation=ToolResponse)
+    return tool
+
+
+def _parameters(func: Callable[..., Any]) -> list[inspect.Parameter]:
+    if not isinstance(func, functools.partial):
+        return parameters_of(func)
+    left = inspect.signature(func).parameters.keys() - func.keywords.keys()
+    return [parameter for parameter in parameters_of(func.func) if parameter.name in left]
+
+
+def _limiter() -> CapacityLimiter:
+    try:
+        return _turns.get()
+    except LookupError:
+        _turns.set(limiter := CapacityLimiter(MOST_CALLS))
+        return limiter
+
+
+def response_of(result: Any) -> ToolResponse:
+    """Return what a tool returned in agentscope's words; a sandbox's failure has `isError` in its metadata."""
+    if isinstance(result, ToolResponse):
+        return result
+    if isinstance(result, BaseModel):
+        result = result.model_dump(mode="json", by_alias=True)
+    if isinstance(result, Mapping) and isinstance(result.get("content"), list):
+        blocks = [_block_of(item) for item in result["content"] if isinstance(item, Mapping)]
+        failed = bool(result.get("isError"))
+        if failed and not blocks:
+            blocks = [_text("the tool failed, and did not say why")]
+        return _response(blocks, {"isError": failed, "meta": to_jsonable(result.get("meta"))})
+    if result is None:
+        return _response([], None)
+    return _response([_text(result if isinstance(result, str) else to_json(result))], None)
+
+
+def _response(blocks: list[Any], metadata: dict[str, Any] | None) -> ToolResponse:
+    return ToolResponse(content=blocks, metadata=metadata)
+
+
+def _text(text: str) -> Block:
+    return {"type": "text", "text": text}
+
+
+def _block_of(item: Mapping[str, Any]) -> Block:
+    """Return a part of a tool's result, which comes in the form of MCP, as a block."""
+    match item:
+        case {"type": "text", "text": str(text)}:
+            return _text(text)
+        case {"type": "image" | "audio" as kind, "data": str(data)}:
+            media_type = item.get("mimeType") or f"{kind}/{'png' if kind == 'image' else 'wav'}"
+            return {"type": kind, "source": {"type": "base64", "media_type": media_type, "data": data}}
+        case {"type": "resource", "resource": {"text": str(text)}}:
+            return _text(text)
+    return _text(to_json(item))
+
+
+def agentscope_tool_adapter(tool: Any, name: str | None = None, description: str | None = None) -> Any:
+    """Return a tool as what agentscope keeps of registered ones: `toolkit.tools[it.name] = it`.
+
+    Args:
+        tool: A function, or an object with `name`, `description`, `function_schema` and `arun` or `run`.
+        name: Another name for it.
+        description: Other words for what it does.
+    """
+    toolkit = Toolkit()
+    if hasattr(tool, "function_schema"):
+        function, schema = _function_of(tool), _schema_of(tool)
+        toolkit.register_tool_function(function, func_name=name, func_description=description, json_schema=schema)
+    else:
+        streams = inspect.isasyncgenfunction(tool) or inspect.isgeneratorfunction(tool)
+        function = tool if streams else sandbox_tool_adapter(tool)
+        toolkit.register_tool_function(function, func_name=name, func_description=description)
+    (registered,) = toolkit.tools.values()
+    return registered
+
+
+def agentscope_toolkit_adapter(
+    tools: Sequence[Any],
+    name_overrides: Mapping[str, str] | None = None,
+    description_overrides: Mapping[str, str] | None = None,
+) -> Toolkit:
+    """Return a toolkit of such tools; names and descriptions may be replaced, by the name that a tool has."""
+    toolkit = Toolkit()
+    for tool in tools:
+        own = str(getattr(tool, "name", None) or getattr(tool, "__name__", ""))
+        registered = agentscope_tool_adapter(
+            tool, (name_overrides or {}).get(own), (description_overrides or {}).get(own)
+        )
+        toolkit.tools[registered.name] = registered
+    return toolkit
+
+
+def _function_of(tool: Any) -> ToolFunction:
+    """Return a function that runs a tool which is an object."""
+    run = sandbox_tool_adapter(tool.arun if hasattr(tool, "arun") else tool.run)
+
+    async def call(**arguments: Any) -> ToolResponse:
+        model = getattr(tool, "input_type", None)
+        return await run(arguments if model is None else model.model_validate(arguments))
+
+    call.__name__ = tool.name
+    return call
+
+
+def _schema_of(tool: Any) -> dict[str, Any]:
+    schema = tool.function_schema
+    described = schema.model_dump() if isinstance(schema, BaseModel) else dict(schema)
+    parameters = {"type": "object", "properties": {}, **to_jsonable(described.get("parameters") or {})}
+    return {
+        "type": "function",
+        "function": {"name": tool.name, "description": tool.description, "parameters": parameters},
+    }
+
+
+def accept_bound_methods() -> None:
+    """Let every toolkit take methods of sandboxes as they are; everything else is registered as before.
+
+    Called again, it does nothing.
+    """
+    register = Toolkit.register_tool_function
+    if _is_made(register):
+        return
+
+    @functools.wraps(register)
+    def register_tool_function(self: Toolkit, tool_func: Any, *args: Any, **kwargs: Any) -> None:
+        register(self, _adapted(tool_func), *args, **kwargs)
+
+    vars(register_tool_function)[_MADE] = True
+    setattr(Toolkit, register.__name__, register_tool_function)
+
+
+_MADE = "__made_by_agentscope_runtime__"
+
+
+def _is_made(function: Any) -> bool:
+    return bool(getattr(function, _MADE, False))
+
+
+def _adapted(function: Any) -> Any:
+    """Return a sandbox's method, or a partial of one, as a tool; anything else as it is."""
+    if isinstance(function, functools.partial):
+        inner = _adapted(function.func)
+        return function if inner is function.func else functools.partial(inner, *function.args, **function.keywords)
+    of_a_sandbox = inspect.ismethod(function) and isinstance(function.__self__, Sandbox | SandboxAsync)
+    return sandbox_tool_adapter(function) if of_a_sandbox else function
