@@ -61,17 +61,17 @@ def test_a_sync_method_may_be_called_synchronously() -> None:
     assert sandbox_tool_adapter(box.browser_snapshot).invoke({}) == 'browser_snapshot: heading "Hello" [ref=e1]'
 
 
-async def test_a_picture_is_shown_to_the_model() -> None:
-    """As a block beside the text; the user sees it in the result's message."""
+async def test_users_see_a_picture_that_models_are_told_of() -> None:
+    """Many models take text only as a tool's result; the user sees the picture all the same."""
     message = await called(sandbox_tool_adapter(RecordedBox().browser_take_screenshot))
-    assert message.content == [{"type": "text", "text": "A screenshot\n[image/png]"}, IMAGE]
+    assert message.content == "A screenshot\n[image/png]"
     assert pictures(message) == [f"data:image/png;base64,{PIXEL}"]
 
 
-async def test_a_picture_may_be_kept_from_the_model() -> None:
-    """For models that take text only; the user sees it all the same."""
-    message = await called(sandbox_tool_adapter(RecordedBox().browser_take_screenshot, images=False))
-    assert message.content == "A screenshot\n[image/png]"
+async def test_a_picture_may_be_shown_to_the_model() -> None:
+    """To one that takes it, as a block beside the text; the user sees it once."""
+    message = await called(sandbox_tool_adapter(RecordedBox().browser_take_screenshot, images=True))
+    assert message.content == [{"type": "text", "text": "A screenshot\n[image/png]"}, IMAGE]
     assert pictures(message) == [f"data:image/png;base64,{PIXEL}"]
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
 from agentscope_runtime.adapters.langgraph.message import message_to_langgraph_msg
@@ -20,6 +21,14 @@ class LangGraphAdapter:
     def translator(self, converters: Mapping[str, Callable[[Any], Any]]) -> LangGraphTranslator:
         """Return a translator for one response."""
         return LangGraphTranslator(converters)
+
+    def serve(self, agent: Any) -> Callable[..., AsyncIterator[Any]] | None:
+        """Return a handler that runs a compiled graph, and keeps its state."""
+        if "langgraph" not in sys.modules:
+            return None  # langchain alone has no graphs
+        from agentscope_runtime.adapters.langgraph.agent import serve
+
+        return serve(agent)
 
 
 ADAPTER = LangGraphAdapter()

@@ -1,14 +1,8 @@
-"""Our messages as langchain's.
-
-An answer of ours is several messages: reasoning, text, calls. Langchain has one for all of them, and models' APIs
-insist on it: the calls of one turn stand in one message, and the results follow. What belongs together is joined again.
-"""
+"""Our messages as langchain's."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from langchain_core.messages import (
@@ -22,6 +16,7 @@ from langchain_core.messages import (
 )
 
 from agentscope_runtime.adapters import media
+from agentscope_runtime.adapters.joining import Answer, Converters, is_output, joined, original, results
 from agentscope_runtime.engine.schemas.content import (
     AudioContent,
     Content,
@@ -32,122 +27,64 @@ from agentscope_runtime.engine.schemas.content import (
     TextContent,
     VideoContent,
 )
-from agentscope_runtime.engine.schemas.kinds import MessageType, Role
+from agentscope_runtime.engine.schemas.kinds import Role
 from agentscope_runtime.engine.schemas.message import Message
 from agentscope_runtime.engine.serialization import to_json
 
 Block = dict[str, Any]
-Converters = Mapping[str, Callable[[Message], Any]]
 
 
 def message_to_langgraph_msg(messages: Sequence[Message], converters: Converters | None = None) -> list[Any]:
     """Return the messages as langchain's; those of a type that has a converter are what this makes of them."""
-    result: list[Any] = []
-    answer: _Answer | None = None  # of the assistant, as far as it came
-    for message in messages:
-        convert = (converters or {}).get(message.type)
-        if convert is None and _is_answer(message):
-            if answer is None or not answer.continues_with(message):
-                answer = _Answer(message)
-                result.append(answer)
-            answer.add(message)
-            continue
-        answer = None
-        converted = _converted(message) if convert is None else convert(message)
-        result.extend(converted if isinstance(converted, list) else [converted])
-    return [item.message() if isinstance(item, _Answer) else item for item in result]
-
-
-@dataclass(slots=True)
-class _Answer:
-    """What will be one message of the assistant."""
-
-    first: Message
-    blocks: list[Block] = field(default_factory=list)
-    reasoning: list[str] = field(default_factory=list)
-    calls: list[ToolCall] = field(default_factory=list)
-    invalid: list[InvalidToolCall] = field(default_factory=list)
-
-    def continues_with(self, message: Message) -> bool:
-        """Say whether a message is more of the same answer."""
-        own, other = _original(self.first, "id"), _original(message, "id")
-        if own and other:
-            return bool(own == other)
-        # Calls follow the text that announces them, and text follows the thought: never the other way round.
-        return _is_call(message) or not (self.blocks or self.calls or self.invalid)
-
-    def add(self, message: Message) -> None:
-        """Take in what a message says."""
-        parts = message.content or ()
-        if message.type == MessageType.REASONING:
-            self.reasoning.append(message.get_text_content() or "")
-        elif _is_call(message):
-            for part in parts:
-                self._add_call(part)
+    converted: list[Any] = []
+    for item in joined(messages, converters):
+        if isinstance(item, Answer):
+            converted.append(_answer(item))
+        elif isinstance(item, Message):
+            converted.extend(_results(item) if is_output(item) else [_said(item)])
         else:
-            self.blocks.extend(_blocks(parts))
+            converted.extend(item)
+    return converted
 
-    def message(self) -> AIMessage:
-        """Return it."""
-        # Where models that think tell it, and where those that must not be told it again do not look.
-        extra = {"reasoning_content": "".join(self.reasoning)} if self.reasoning else {}
-        return AIMessage(
-            content=_content(self.blocks),
-            additional_kwargs=extra,
-            tool_calls=self.calls,
-            invalid_tool_calls=self.invalid,
-            id=_original(self.first, "id") or self.first.id,
-            name=_original(self.first, "name"),
-        )
 
-    def _add_call(self, part: Content) -> None:
-        if not isinstance(part, DataContent) or not part.data:
-            self.blocks.extend(_blocks([part]))
-            return
-        given, id, name = part.data.get("arguments"), part.data.get("call_id"), part.data.get("name") or ""
+def _answer(answer: Answer) -> AIMessage:
+    calls: list[ToolCall] = []
+    invalid: list[InvalidToolCall] = []
+    for call in answer.calls:
         try:
-            arguments = json.loads(given or "{}") if isinstance(given, str | None) else given
+            calls.append(ToolCall(type="tool_call", name=call.name, args=call.read(), id=call.id))
         except ValueError as error:
-            self.invalid.append(
-                InvalidToolCall(type="invalid_tool_call", name=name, args=given, id=id, error=str(error))
+            invalid.append(
+                InvalidToolCall(
+                    type="invalid_tool_call", name=call.name, args=call.arguments, id=call.id, error=str(error)
+                )
             )
-            return
-        if not isinstance(arguments, dict):
-            arguments = {"input": arguments}
-        self.calls.append(ToolCall(type="tool_call", name=name, args=arguments, id=id))
+    return AIMessage(
+        content=_content(_blocks(answer.parts)),
+        # Where models that think tell it, and where those that must not be told it again do not look.
+        additional_kwargs={"reasoning_content": answer.thought} if answer.thoughts else {},
+        tool_calls=calls,
+        invalid_tool_calls=invalid,
+        id=answer.id,
+        name=answer.name,
+    )
 
 
-def _is_call(message: Message) -> bool:
-    return message.type.endswith("_call")
-
-
-def _is_answer(message: Message) -> bool:
-    if _is_call(message) or message.type == MessageType.REASONING:
-        return True
-    return message.role == Role.ASSISTANT and not message.type.endswith("_call_output")
-
-
-def _converted(message: Message) -> list[BaseMessage]:
-    """Return the messages of anybody but the assistant."""
-    if message.type.endswith("_call_output"):
-        return list(_results(message))
-    content, name = _content(_blocks(message.content or ())), _original(message, "name")
+def _said(message: Message) -> BaseMessage:
+    """Return what somebody said who is not the assistant."""
+    content, name = _content(_blocks(message.content or ())), original(message, "name")
     if message.role in (Role.SYSTEM, Role.TOOL):
-        return [SystemMessage(content=content, id=message.id, name=name)]
-    return [HumanMessage(content=content, id=message.id, name=name)]
+        return SystemMessage(content=content, id=message.id, name=name)
+    return HumanMessage(content=content, id=message.id, name=name)
 
 
-def _results(message: Message) -> Iterable[ToolMessage]:
-    """Return a message for each result of a tool; what else the message holds belongs to the last one."""
-    parts = message.content or []
-    outputs = [part.data for part in parts if isinstance(part, DataContent) and part.data]
-    others = _blocks(part for part in parts if not isinstance(part, DataContent))
-    for number, data in enumerate(outputs, 1):
-        output = data.get("output")
-        text = output if isinstance(output, str) else to_json(output)
-        blocks = [_text(text), *others] if others and number == len(outputs) else [_text(text)]
-        id = message.id if len(outputs) == 1 else None
-        yield ToolMessage(_content(blocks), tool_call_id=data.get("call_id") or "", name=data.get("name"), id=id)
+def _results(message: Message) -> Iterator[ToolMessage]:
+    """Yield a message for each result of a tool."""
+    told = results(message)
+    for result in told:
+        content = _content([_text(result.text), *_blocks(result.others)])
+        id = message.id if len(told) == 1 else None
+        yield ToolMessage(content, tool_call_id=result.call_id, name=result.name, id=id)
 
 
 def _content(blocks: list[Block]) -> Any:
@@ -194,9 +131,3 @@ def _medium(kind: str, medium: media.Medium | None, url: str | None) -> Block | 
 
 def _text(text: str) -> Block:
     return {"type": "text", "text": text}
-
-
-def _original(message: Message, what: str) -> str | None:
-    """Return the framework's own id or name of a message that comes back to it."""
-    value = (message.metadata or {}).get(f"original_{what}")
-    return value if isinstance(value, str) else None

@@ -16,7 +16,7 @@ from agentscope_runtime.sandbox.errors import SandboxError
 
 
 def sandbox_tool_adapter(
-    func: Callable[..., Any], *, name: str | None = None, description: str | None = None, images: bool = True
+    func: Callable[..., Any], *, name: str | None = None, description: str | None = None, images: bool = False
 ) -> StructuredTool:
     """Return a tool that calls a function, off the event loop where it blocks.
 
@@ -26,9 +26,9 @@ def sandbox_tool_adapter(
         func: A bound method of a sandbox, sync or async, or another function.
         name: What the model calls it; the function's own name by default.
         description: What the model is told; by default what the docstring says before its sections.
-        images: Whether the model is shown the pictures. Some models' APIs take text only as a tool's result (OpenAI's
-            chat completions among them), and refuse the request: for them False, which mentions pictures in the text.
-            The user sees them either way.
+        images: Whether the model is shown the pictures, and not only told that there are some. Many models' APIs take
+            nothing but text as a tool's result, OpenAI's chat completions among them, and refuse the whole request;
+            Anthropic's, Google's and OpenAI's Responses take pictures. Users see them either way.
     """
     tool = SandboxTool(func, name=name, description=description)
 

@@ -1,0 +1,52 @@
+"""Sandbox methods, and any other function, as functions of agno.
+
+    agent = Agent(model=…, tools=[sandbox_tool_adapter(box.browser_navigate), sandbox_tool_adapter(box.browser_click)])
+
+Agno itself runs what blocks in threads, and shows the pictures that a tool gave to models that can see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from agno.media import Image
+from agno.tools.function import Function, ToolResult
+
+from agentscope_runtime.adapters.functions import schema_of
+from agentscope_runtime.adapters.sandbox_tools import Outcome, SandboxTool
+
+
+class ToolFailed(Exception):
+    """What a tool said when it failed; agno tells it to the model."""
+
+
+def sandbox_tool_adapter(
+    func: Callable[..., Any], *, name: str | None = None, description: str | None = None
+) -> Function:
+    """Return a function of agno that calls a function: a bound method of a sandbox, sync or async, or another one.
+
+    Name and description are those of the function where they are not given.
+    """
+    tool = SandboxTool(func, name=name, description=description)
+
+    def run(**arguments: Any) -> Any:
+        return _answer(tool.call(**arguments))
+
+    async def run_async(**arguments: Any) -> Any:
+        return _answer(await tool.call_async(**arguments))
+
+    return Function(
+        name=tool.name,
+        description=tool.description,
+        parameters=schema_of(tool.arguments),
+        entrypoint=run_async if tool.is_async else run,
+        skip_entrypoint_processing=True,  # the schema is there; the entry point's own would say nothing
+    )
+
+
+def _answer(outcome: Outcome) -> ToolResult:
+    if outcome.failed:
+        raise ToolFailed(outcome.text)
+    images = [Image(content=image.decoded(), mime_type=image.media_type) for image in outcome.images]
+    return ToolResult(content=outcome.text, images=images or None)

@@ -1,0 +1,138 @@
+"""Our messages as autogen's.
+
+Autogen's agents take chat messages of text and pictures. A call and its result become one summary, the way autogen
+itself tells one agent what another one did; what a model thought is left out, and other media are mentioned in words.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from autogen_agentchat.messages import BaseChatMessage, MultiModalMessage, TextMessage, ToolCallSummaryMessage
+from autogen_core import FunctionCall, Image
+from autogen_core.models import FunctionExecutionResult
+
+from agentscope_runtime.adapters.media import held_in
+from agentscope_runtime.engine.schemas.content import (
+    AudioContent,
+    Content,
+    DataContent,
+    FileContent,
+    ImageContent,
+    RefusalContent,
+    TextContent,
+    VideoContent,
+)
+from agentscope_runtime.engine.schemas.exception import InvalidParameterException
+from agentscope_runtime.engine.schemas.kinds import MessageType, Role
+from agentscope_runtime.engine.schemas.message import Message
+from agentscope_runtime.engine.serialization import to_json
+
+ASKED = {"origin": "request"}
+"""Metadata of what we hand over: autogen's streams begin with what they were given, which is not part of the answer."""
+
+_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+"""What models' APIs take as the name of a speaker."""
+
+
+def message_to_autogen_msg(
+    messages: Sequence[Message], converters: Mapping[str, Callable[[Message], Any]] | None = None
+) -> list[Any]:
+    """Return the messages as autogen's; those of a type that has a converter are what this makes of them."""
+    results = {data.get("call_id"): data for message in messages if _is_output(message) for data in _data(message)}
+    called = {data.get("call_id") for message in messages if _is_call(message) for data in _data(message)}
+    converted: list[Any] = []
+    for message in messages:
+        if convert := (converters or {}).get(message.type):
+            own = convert(message)
+            converted += own if isinstance(own, list) else [own]
+        elif _is_call(message):
+            converted += [_summary(data, results.get(data.get("call_id"))) for data in _data(message)]
+        elif _is_output(message):
+            # The result of a call that is here stands in the summary of that.
+            alone = [data for data in _data(message) if data.get("call_id") not in called]
+            converted += [_summary(data, data) for data in alone]
+        elif message.type != MessageType.REASONING:
+            converted.append(_said(message))
+    return converted
+
+
+def _is_call(message: Message) -> bool:
+    return message.type.endswith("_call")
+
+
+def _is_output(message: Message) -> bool:
+    return message.type.endswith("_call_output")
+
+
+def _data(message: Message) -> list[dict[str, Any]]:
+    return [part.data for part in message.content or () if isinstance(part, DataContent) and part.data]
+
+
+def _said(message: Message) -> BaseChatMessage:
+    parts = list(_parts(message.content or ()))
+    source, metadata = _source(message), dict(ASKED)
+    if all(isinstance(part, str) for part in parts):
+        return TextMessage(id=message.id, content="\n".join(map(str, parts)), source=source, metadata=metadata)
+    return MultiModalMessage(id=message.id, content=parts, source=source, metadata=metadata)
+
+
+def _summary(call: Mapping[str, Any], result: Mapping[str, Any] | None) -> BaseChatMessage:
+    """Return what happened when a tool was called."""
+    id, name, arguments = call.get("call_id") or "", call.get("name") or "", call.get("arguments") or "{}"
+    asked = FunctionCall(id=id, name=name, arguments=arguments if isinstance(arguments, str) else to_json(arguments))
+    text, results = f"{name}({asked.arguments})", []
+    if result is not None:
+        output = result.get("output")
+        told = output if isinstance(output, str) else to_json(output)
+        results = [FunctionExecutionResult(content=told, name=name, call_id=id, is_error=False)]
+        text = f"{text} returned: {told}"
+    return ToolCallSummaryMessage(
+        content=text, source=Role.ASSISTANT, tool_calls=[asked], results=results, metadata=dict(ASKED)
+    )
+
+
+def _parts(content: Iterable[Content]) -> Iterable[str | Image]:
+    for part in content:
+        match part:
+            case TextContent(text=str(text)) | RefusalContent(refusal=str(text)):
+                yield text
+            case DataContent(data=dict(data)):
+                yield to_json(data)
+            case ImageContent(image_url=str(url)):
+                yield _image(url)
+            case AudioContent(data=str(data)):
+                yield f"[audio: {_address(data)}]"
+            case VideoContent(video_url=str(url)):
+                yield f"[video: {_address(url)}]"
+            case FileContent():
+                yield f"[file: {part.filename or part.file_id or _address(part.file_url or '')}]"
+
+
+def _image(url: str) -> str | Image:
+    """Return a picture that is here; one that is elsewhere is mentioned, because autogen takes no addresses.
+
+    Raises:
+        InvalidParameterException: it is none.
+    """
+    if (medium := held_in(url)) is None:
+        return f"[image: {url}]"
+    try:
+        return Image.from_base64(medium.base64)
+    except (OSError, ValueError) as error:
+        raise InvalidParameterException(f"an image of the request cannot be read as {medium.media_type}") from error
+
+
+def _address(url: str) -> str:
+    """Return where something is; where it is here, only that."""
+    return url if url.startswith(("http://", "https://")) else "attached"
+
+
+def _source(message: Message) -> str:
+    """Return who speaks, by the name that autogen gave them if it takes it."""
+    name = (message.metadata or {}).get("original_name")
+    if isinstance(name, str) and _NAME.fullmatch(name):
+        return name
+    return message.role or Role.USER
