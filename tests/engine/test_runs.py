@@ -1,72 +1,23 @@
-"""Runs: one a session, stopped from anywhere, with or without a reader."""
+"""Runs: one a session, with or without a reader, to whichever end."""
 
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Any
 
 import pytest
-from strict_reader import Reading, read
+from run_scene import KEY, Scene, reading_of, says, waits
 from virtual_time import settle, virtual
 
 from agentscope_runtime.engine.errors import SessionBusy
 from agentscope_runtime.engine.frameworks import load
 from agentscope_runtime.engine.handlers import Handler
 from agentscope_runtime.engine.interrupts import LocalInterruptBackend, TaskState
-from agentscope_runtime.engine.runner import Reply, Runner, with_ids
-from agentscope_runtime.engine.runs import LAST_PATIENCE_S, PATIENCE_S, Run, Runs
+from agentscope_runtime.engine.runner import Reply, Runner
+from agentscope_runtime.engine.runs import LAST_PATIENCE_S, Runs
 from agentscope_runtime.engine.schemas.agent_schemas import AgentRequest, Event
 from agentscope_runtime.engine.services.keepalive import HANDLING
-
-KEY = ("alice", "session-1")
-STATE_KEY = 'state:["alice", "session-1"]'
-
-
-class Scene:
-    """Runs, and what is known about their ends."""
-
-    def __init__(self) -> None:
-        self.backend = LocalInterruptBackend()
-        self.runs = Runs(self.backend)
-
-    async def start(self, handler: Callable[..., Any], keep_running: bool = False) -> Run:
-        """Begin a run of a text handler in the session of the tests."""
-        request = with_ids(AgentRequest(input=[], user_id=KEY[0], session_id=KEY[1]))
-        reply = Reply(Runner(), request, Handler(handler), load(None), {})
-        return await self.runs.start(KEY, reply, keep_running=keep_running)
-
-    async def state(self) -> TaskState | None:
-        """Return how the session's run is, or was."""
-        return await self.backend.get_task_state(STATE_KEY)
-
-    async def read_to_the_end(self, handler: Callable[..., Any]) -> Reading:
-        """Run a handler, and return what its reader reads."""
-        return await reading_of(await self.start(handler))
-
-
-async def reading_of(run: Run, begun: asyncio.Event | None = None) -> Reading:
-    """Return what a strict reader reads of a run; `begun` is set when there are words of the handler."""
-    events: list[dict[str, Any]] = []
-    async for batch in run.batches():
-        events += [event.model_dump(mode="json") for event in batch]
-        if begun is not None and any(event["object"] == "content" for event in events):
-            begun.set()
-    return read(events)
-
-
-async def says(*words: str) -> AsyncGenerator[str, None]:
-    """Say some words."""
-    for word in words:
-        yield word
-
-
-async def waits() -> AsyncGenerator[str, None]:
-    """Say a word and wait for ever."""
-    yield "first"
-    await asyncio.Event().wait()
 
 
 @virtual
@@ -116,62 +67,6 @@ async def test_the_session_is_free_when_the_reader_learns_the_end() -> None:
 
 
 @virtual
-async def test_a_stop_is_heard_where_the_handler_waits() -> None:
-    """The handler gets `CancelledError`, its `finally` runs, its reader is told, and the next run may begin."""
-    scene = Scene()
-    heard: list[str] = []
-
-    async def handler() -> AsyncGenerator[str, None]:
-        try:
-            yield "first"
-            await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            heard.append("cancelled")
-            raise
-        finally:
-            await asyncio.sleep(0.5)  # saves its state
-            heard.append("saved")
-
-    begun = asyncio.Event()
-    run = await scene.start(handler)
-    reading = asyncio.create_task(reading_of(run, begun))
-    await begun.wait()
-    assert await scene.runs.stop(KEY)
-    with pytest.raises(SessionBusy):
-        await scene.start(waits)
-    assert (await reading).response["status"] == "canceled"
-    assert (await reading).text == "first"
-    assert heard == ["cancelled", "saved"]
-    assert await scene.state() is TaskState.STOPPED
-    assert not await scene.runs.stop(KEY)
-    assert (await scene.read_to_the_end(lambda: says("again"))).text == "again"
-
-
-@virtual
-async def test_a_stop_is_heard_at_a_yield() -> None:
-    """A handler whose reader is slow is cancelled where it is, at its `yield`, and nothing that it said is lost."""
-    scene = Scene()
-    heard: list[str] = []
-
-    async def handler() -> AsyncGenerator[str, None]:
-        number = 0
-        try:
-            while True:
-                yield f"{number} "
-                number += 1
-        except asyncio.CancelledError:
-            heard.append(f"cancelled after {number}")
-            raise
-
-    run = await scene.start(handler)
-    await settle()  # now the reader's box is full
-    assert run.stop()
-    reading = await reading_of(run)
-    assert reading.response["status"] == "canceled"
-    assert heard == [f"cancelled after {reading.text.split()[-1]}"]
-
-
-@virtual
 async def test_a_slow_reader_holds_the_handler() -> None:
     """A handler is not asked for more than its reader may have before it."""
     scene = Scene()
@@ -190,128 +85,6 @@ async def test_a_slow_reader_holds_the_handler() -> None:
     await asyncio.sleep(3600)
     assert said == ahead
     assert len((await reading_of(run)).text) == 10_000
-
-
-@virtual
-async def test_a_stopped_handler_may_say_farewell() -> None:
-    """What a handler says when it is cancelled still reaches the reader."""
-    scene = Scene()
-
-    async def handler() -> AsyncGenerator[str, None]:
-        try:
-            yield "first"
-            await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            yield ", farewell"
-            raise
-
-    begun = asyncio.Event()
-    run = await scene.start(handler)
-    reading = asyncio.create_task(reading_of(run, begun))
-    await begun.wait()
-    run.stop()
-    assert (await reading).text == "first, farewell"
-    assert (await reading).response["status"] == "canceled"
-
-
-@virtual
-async def test_a_handler_that_swallows_its_cancellation_was_stopped_all_the_same() -> None:
-    """A handler that returns as if nothing had happened ends as stopped, and its response as canceled."""
-    scene = Scene()
-
-    async def handler() -> AsyncGenerator[str, None]:
-        yield "first"
-        try:
-            await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            yield " and last"
-
-    begun = asyncio.Event()
-    run = await scene.start(handler)
-    reading = asyncio.create_task(reading_of(run, begun))
-    await begun.wait()
-    run.stop()
-    assert (await reading).response["status"] == "canceled"
-    assert (await reading).text == "first and last"
-    assert await scene.state() is TaskState.STOPPED
-
-
-def test_a_handler_that_goes_on_loses_its_reader(caplog: pytest.LogCaptureFixture) -> None:
-    """A handler that talks on is cut off after a while, and closed at its next word; its session is busy until then."""
-
-    @virtual
-    async def check() -> None:
-        scene = Scene()
-        ended: list[str] = []
-
-        async def handler() -> AsyncGenerator[str, None]:
-            try:
-                while True:
-                    try:
-                        yield "tick "
-                        await asyncio.sleep(PATIENCE_S / 3)
-                    except asyncio.CancelledError:
-                        pass
-            finally:
-                ended.append("closed")
-
-        begun = asyncio.Event()
-        run = await scene.start(handler)
-        reading = asyncio.create_task(reading_of(run, begun))
-        await begun.wait()
-        loop = asyncio.get_running_loop()
-        start = loop.time()
-        run.stop()
-        assert (await reading).response["status"] == "canceled"
-        assert loop.time() - start == pytest.approx(PATIENCE_S)
-        await run.finished()
-        assert ended == ["closed"]
-        assert await scene.state() is TaskState.STOPPED
-
-    check()
-    assert "goes on although it was stopped" in caplog.text
-
-
-@virtual
-async def test_a_second_stop_cancels_a_handler_that_hangs() -> None:
-    """Several stops at once are one; one that comes after the reader was told cancels anew."""
-    scene = Scene()
-    heard: list[float] = []
-
-    async def handler() -> None:
-        for _ in range(2):
-            try:
-                await asyncio.Event().wait()
-            except asyncio.CancelledError:
-                heard.append(asyncio.get_running_loop().time())
-
-    run = await scene.start(handler)
-    await settle()
-    assert [run.stop(), run.stop(), run.stop()] == [True, True, True]
-    assert (await reading_of(run)).response["status"] == "canceled"
-    assert len(heard) == 1
-    with pytest.raises(SessionBusy):
-        await scene.start(waits)
-    assert run.stop()
-    await run.finished()
-    assert heard[1] - heard[0] == pytest.approx(PATIENCE_S)
-    assert not run.stop()
-
-
-@virtual
-async def test_a_run_that_is_stopped_before_its_first_step_ends() -> None:
-    """A stop right after the start calls no handler, and frees the session."""
-    scene = Scene()
-    called: list[bool] = []
-
-    async def handler() -> None:
-        called.append(True)
-
-    run = await scene.start(handler)
-    assert run.stop()
-    assert [batch async for batch in run.batches()][-1][-1].status == "canceled"
-    assert not called
-    assert await scene.state() is TaskState.STOPPED
 
 
 @virtual
@@ -349,29 +122,6 @@ def test_a_failure_is_the_end_of_a_run(caplog: pytest.LogCaptureFixture) -> None
     assert "swordfish" in caplog.text
 
 
-def test_a_failure_in_the_end_of_a_stopped_run_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """A handler whose cleaning up fails was stopped, and the log has what failed."""
-
-    @virtual
-    async def check() -> None:
-        scene = Scene()
-
-        async def handler() -> None:
-            try:
-                await asyncio.Event().wait()
-            finally:
-                raise LookupError("could not save")
-
-        run = await scene.start(handler)
-        await settle()
-        run.stop()
-        assert (await reading_of(run)).response["status"] == "canceled"
-        assert await scene.state() is TaskState.STOPPED
-
-    check()
-    assert "could not save" in caplog.text
-
-
 @pytest.mark.parametrize("keep_running", [False, True])
 def test_what_becomes_of_a_run_without_a_reader(keep_running: bool) -> None:
     """When its reader leaves, a run is stopped, or goes on to its end without one, as it was meant to."""
@@ -400,45 +150,6 @@ def test_what_becomes_of_a_run_without_a_reader(keep_running: bool) -> None:
         assert await scene.state() is (TaskState.FINISHED if keep_running else TaskState.STOPPED)
 
     check()
-
-
-@virtual
-async def test_a_run_without_a_reader_can_be_stopped() -> None:
-    """A run that goes on in the background is stopped like any other."""
-    scene = Scene()
-    run = await scene.start(waits, keep_running=True)
-    await run.disconnected()
-    await settle()
-    assert await scene.runs.stop(KEY)
-    await run.finished()
-    assert await scene.state() is TaskState.STOPPED
-
-
-async def test_a_stop_waits_for_a_handler_in_a_thread() -> None:
-    """A plain handler cannot be interrupted: its reader is told after a while, its session is free when it is over."""
-    scene = Scene()
-    working, gate = threading.Event(), threading.Event()
-    ends: list[str] = []
-
-    def handler() -> Iterator[str]:
-        try:
-            working.set()
-            assert gate.wait(10)
-            yield "never read"
-        finally:
-            ends.append("closed")
-
-    run = await scene.start(handler)
-    await asyncio.to_thread(working.wait, 10)
-    run.stop()
-    reading = await reading_of(run)
-    assert (reading.response["status"], reading.text) == ("canceled", "")
-    with pytest.raises(SessionBusy):
-        await scene.start(waits)
-    gate.set()
-    await run.finished()
-    assert ends == ["closed"]
-    assert await scene.state() is TaskState.STOPPED
 
 
 @virtual
@@ -471,12 +182,6 @@ async def test_a_handler_knows_whose_run_it_is_part_of() -> None:
 
     assert (await scene.read_to_the_end(handler)).text == "alice in session-1"
     assert HANDLING.get() is None
-
-
-@virtual
-async def test_stopping_what_is_not_there_stops_nothing() -> None:
-    """Whoever stops a session without a run learns that there was none."""
-    assert not await Scene().runs.stop(KEY)
 
 
 def test_the_end_of_an_application_stops_its_runs(caplog: pytest.LogCaptureFixture) -> None:
@@ -515,6 +220,17 @@ def test_the_end_of_an_application_stops_its_runs(caplog: pytest.LogCaptureFixtu
 
     check()
     assert "1 handlers go on although they were stopped" in caplog.text
+
+
+@virtual
+async def test_readers_of_runs_that_the_end_stops_are_told() -> None:
+    """When an application ends, who reads a run reads that it was stopped."""
+    scene = Scene()
+    begun = asyncio.Event()
+    reading = asyncio.create_task(reading_of(await scene.start(waits), begun))
+    await begun.wait()
+    await scene.runs.stop_all()
+    assert (await reading).response["status"] == "canceled"
 
 
 class TestStream:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
+import httpx
 from fastapi import FastAPI
 
 from agentscope_runtime.engine.errors import EngineError
@@ -14,6 +15,7 @@ from agentscope_runtime.engine.problems import answer
 from agentscope_runtime.engine.queries import Answering, Query
 from agentscope_runtime.engine.runner import Runner
 from agentscope_runtime.engine.runs import Runs
+from agentscope_runtime.engine.schemas.agent_schemas import AgentRequest
 
 
 class NotingBackend(LocalInterruptBackend):
@@ -52,3 +54,13 @@ class QueryApp(FastAPI):
         """Serve one more handler, before or after the start."""
         query = Query(handler, path=path, framework="text", runner=self.runner)
         self.post(path, response_model=None)(query.endpoint(self.runs, self.answering))
+
+
+def client_of(app: QueryApp) -> httpx.AsyncClient:
+    """Return a client that reaches an application without a socket."""
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://agent")
+
+
+async def echo(self: Runner, request: AgentRequest) -> AsyncGenerator[str, None]:
+    """Say what was said."""
+    yield f"You said: {request.input[-1].get_text_content()}"

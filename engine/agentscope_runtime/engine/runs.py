@@ -83,11 +83,15 @@ class Run:
         """Yield what is for the reader, all that is there each time."""
         return self._channel.batches()
 
-    async def finished(self) -> None:
-        """Wait for the end without reading."""
-        self._channel.drop()
+    async def ended(self) -> None:
+        """Wait for the end."""
         if self._task is not None:
             await asyncio.wait([self._task])
+
+    async def finished(self) -> None:
+        """Wait for the end in the place of a reader."""
+        self._channel.drop()
+        await self.ended()
 
     async def disconnected(self) -> None:
         """Hear that the reader left: stop, unless the run was meant to go on."""
@@ -247,7 +251,7 @@ class Runs:
         runs = list(self._runs.values())
         for run in runs:
             run.stop()
-        ends = [asyncio.ensure_future(run.finished()) for run in runs]
+        ends = [asyncio.ensure_future(run.ended()) for run in runs]
         if ends:
             _, late = await asyncio.wait(ends, timeout=LAST_PATIENCE_S)
             for end in late:
