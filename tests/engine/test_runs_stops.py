@@ -11,8 +11,8 @@ from run_scene import KEY, Scene, reading_of, says, waits
 from virtual_time import settle, virtual
 
 from agentscope_runtime.engine.errors import SessionBusy
-from agentscope_runtime.engine.interrupts import TaskState
-from agentscope_runtime.engine.runs import PATIENCE_S
+from agentscope_runtime.engine.interrupts import LocalInterruptBackend, TaskState
+from agentscope_runtime.engine.runs import PATIENCE_S, Runs
 
 
 @virtual
@@ -259,3 +259,21 @@ async def test_a_stop_waits_for_a_handler_in_a_thread() -> None:
 async def test_stopping_what_is_not_there_stops_nothing() -> None:
     """Whoever stops a session without a run learns that there was none."""
     assert not await Scene().runs.stop(KEY)
+
+
+@virtual
+async def test_a_run_is_stopped_from_another_process() -> None:
+    """Where processes share a backend, each of them refuses a second run, and stops the one of another."""
+
+    class Shared(LocalInterruptBackend):
+        shared = True
+
+    scene = Scene(Shared())
+    elsewhere = Runs(scene.backend)
+    reading = asyncio.create_task(reading_of(await scene.start(waits)))
+    await settle()
+    with pytest.raises(SessionBusy):
+        await anext(elsewhere.stream(KEY, waits))
+    assert await elsewhere.stop(KEY)
+    assert (await reading).response["status"] == "canceled"
+    assert not await elsewhere.stop(KEY)

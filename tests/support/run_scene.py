@@ -22,8 +22,8 @@ STATE_KEY = 'state:["alice", "session-1"]'
 class Scene:
     """Runs, and what is known about their ends."""
 
-    def __init__(self) -> None:
-        self.backend = LocalInterruptBackend()
+    def __init__(self, backend: LocalInterruptBackend | None = None) -> None:
+        self.backend = backend or LocalInterruptBackend()
         self.runs = Runs(self.backend)
 
     async def start(self, handler: Callable[..., Any], keep_running: bool = False) -> Run:
