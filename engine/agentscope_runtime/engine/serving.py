@@ -1,0 +1,83 @@
+"""Running an application under uvicorn, in this process, until a signal ends it, or in a notebook an interrupt."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from fastapi import FastAPI
+
+from agentscope_runtime.engine.errors import InvalidOption
+from agentscope_runtime.engine.settings import listening_address, without_unbuilt
+from agentscope_runtime.sandbox.places import is_loopback
+
+if TYPE_CHECKING:
+    from uvicorn import Server
+
+logger = logging.getLogger(__name__)
+
+GRACE_S = 10
+"""Seconds that answers under way may take when the server stops; then they are cancelled."""
+
+NOT_STARTED = 3
+"""Exit status of what did not start, as uvicorn has it."""
+
+_OF_THE_APPLICATION = frozenset({"custom_endpoints", "endpoint_path", "mode", "runner", "stream"})
+"""Options that code for this API may give to `run`."""
+
+
+def serve(app: FastAPI, host: str | None, port: int | None, options: dict[str, Any], *, is_open: bool) -> None:
+    """Serve until a signal comes.
+
+    Args:
+        app: What to serve.
+        host: Address to listen on; else `HOST`, else all.
+        port: TCP port; else `PORT`, else 8080.
+        options: What else uvicorn is told.
+        is_open: Whether everybody may call its agents.
+
+    Raises:
+        InvalidOption: an option belongs to the constructor, or asks for what does not exist yet.
+        SystemExit: it did not start; the log says why.
+    """
+    import uvicorn  # whoever serves the application himself may do without
+
+    options = {"timeout_graceful_shutdown": GRACE_S, **without_unbuilt(options)}
+    for name in _OF_THE_APPLICATION.intersection(options):
+        raise InvalidOption(f"run({name}=…) comes too late: give it to AgentApp({name}=…)")
+    host, port = listening_address(host, port)
+    if is_open and not is_loopback(host):
+        logger.warning(
+            "%s listens on %s, and whoever reaches that may call its agents: set AGENT_BEARER_TOKEN, or listen on "
+            "127.0.0.1",
+            app.title,
+            host,
+        )
+    if _loop_runs_here():
+        _serve_beside(uvicorn.Server(uvicorn.Config(app, host=host, port=port, **options)))
+    else:
+        uvicorn.run(app, host=host, port=port, **options)
+
+
+def _loop_runs_here() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _serve_beside(server: Server) -> None:
+    """Serve in a thread with a loop of its own, for this one has one that runs, as in a notebook; and wait for it."""
+    with ThreadPoolExecutor(1, thread_name_prefix="server") as thread:
+        serving = thread.submit(server.run)
+        try:
+            serving.result()
+        except KeyboardInterrupt:  # the cell was interrupted: that is how a notebook ends it
+            server.should_exit = True
+            serving.result()
+    if not server.started:
+        sys.exit(NOT_STARTED)
