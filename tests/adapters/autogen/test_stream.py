@@ -205,6 +205,12 @@ def test_costs_add_up() -> None:
     assert reading.response["usage"] == {"input_tokens": 6, "output_tokens": 4, "total_tokens": 10}
 
 
+def test_costs_that_nobody_knows_are_not_told_as_nothing() -> None:
+    """Clients that are not told by their model count zero."""
+    reading = read(text("a", models_usage=RequestUsage(prompt_tokens=0, completion_tokens=0)))
+    assert (reading.messages[0]["usage"], reading.response["usage"]) == (None, None)
+
+
 def test_our_own_words_may_be_mixed_in() -> None:
     """Strings and ready messages beside autogen's; anything else is refused."""
     assert told(read("Wait. ", text("Hello"), Message(role="assistant", content="Bye"))) == [

@@ -90,7 +90,8 @@ class AutogenTranslator:
         if said.models_usage:
             self._spent.prompt_tokens += said.models_usage.prompt_tokens
             self._spent.completion_tokens += said.models_usage.completion_tokens
-            yield Used(_usage(self._spent) or {})
+            if spent := _usage(self._spent):
+                yield Used(spent)
 
     @singledispatchmethod
     def _steps(self, said: Said) -> Iterator[Step]:
@@ -207,7 +208,6 @@ def _origin(said: Said, id: str) -> dict[str, Any]:
 
 
 def _usage(usage: RequestUsage | None) -> dict[str, Any] | None:
-    if usage is None:
-        return None
-    total = usage.prompt_tokens + usage.completion_tokens
+    if usage is None or not (total := usage.prompt_tokens + usage.completion_tokens):
+        return None  # zero is what a client says that was not told
     return {"input_tokens": usage.prompt_tokens, "output_tokens": usage.completion_tokens, "total_tokens": total}

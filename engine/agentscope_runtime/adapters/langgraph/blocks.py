@@ -35,6 +35,8 @@ def blocks_of(message: BaseMessage) -> list[Block]:
         if thought := message.additional_kwargs.get("reasoning_content"):
             blocks.insert(0, {"type": "reasoning", "reasoning": thought})
         return blocks
+    if all(isinstance(block, str) or block.get("type") == "text" for block in message.content):  # most of what streams
+        return [{"type": "text", "text": block} if isinstance(block, str) else block for block in message.content]
     return [_plain(dict(block)) for block in message.content_blocks if block["type"] not in _CALLS]
 
 
