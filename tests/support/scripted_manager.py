@@ -136,6 +136,7 @@ class ScriptedManager:
                 web.post("/v1/sandboxes/{id}/desktop", self._desktop),
                 web.get("/v1/sandboxes/{id}/files/content", self._read),
                 web.put("/v1/sandboxes/{id}/files/content", self._write),
+                web.get("/v1/sandboxes/{id}/files/exists", self._exists),
             ]
         )
         return app
@@ -194,6 +195,10 @@ class ScriptedManager:
         if path not in self.files:
             raise FileNotFound(f"there is no {path}")
         return web.Response(body=self.files[path])
+
+    async def _exists(self, request: web.Request) -> web.StreamResponse:
+        self.info(request.match_info["id"])
+        return web.json_response({"exists": request.query["path"] in {".", *self.files}})
 
     async def _write(self, request: web.Request) -> web.StreamResponse:
         path = request.query["path"]

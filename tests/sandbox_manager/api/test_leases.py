@@ -20,6 +20,7 @@ async def test_connect_again_is_the_same(manager: Manager) -> None:
     assert [sandbox.sandbox_type for sandbox in first.sandboxes] == ["browser", "base"]
     assert [sandbox.sandbox_id for sandbox in first.sandboxes] == [sandbox.sandbox_id for sandbox in again.sandboxes]
     assert [sandbox.desktop for sandbox in first.sandboxes] == [True, False]
+    assert first.idle_timeout == 300
 
 
 async def test_fifty_calls_of_one_key_make_one_lease(manager: Manager) -> None:
