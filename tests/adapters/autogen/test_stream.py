@@ -21,6 +21,8 @@ from autogen_agentchat.messages import (
 )
 from autogen_core import FunctionCall, Image
 from autogen_core.models import FunctionExecutionResult, RequestUsage
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import BaseModel
 from recorded_box import PIXEL
 from streamed import Reading, events, streamed
@@ -220,3 +222,29 @@ def test_our_own_words_may_be_mixed_in() -> None:
     ]
     with pytest.raises(UnusableOutput, match="autogen"):
         read(42)
+
+
+ANYTHING: list[Any] = [
+    *(piece(words, id) for words in ("a", "<think>hm", "</think>", "<thi") for id in ("m1", None)),
+    text("a"),
+    text("b", id="m2", models_usage=COST),
+    TextMessage(content="asked", source="user"),
+    StructuredMessage[Weather](content=Weather(city="Paris"), source="friday", id="m1"),
+    MultiModalMessage(content=["a", Image.from_base64(PIXEL)], source="friday", id="m3"),
+    ThoughtEvent(content="hm", source="friday", id="m1"),
+    ThoughtEvent(content="hm", source="friday"),
+    ToolCallRequestEvent(content=[CALL], source="friday"),
+    ToolPictures(source="look", call_id="c1", pictures=[f"data:image/png;base64,{PIXEL}"]),
+    ToolCallExecutionEvent(content=[RESULT], source="friday"),
+    TaskResult(messages=[text("a"), text("c", id="m4")]),
+    "text",
+    Message(role="assistant", content="ready"),
+]
+
+
+@given(st.lists(st.sampled_from(ANYTHING), max_size=12))
+def test_no_order_of_outputs_breaks_the_stream(outputs: list[Any]) -> None:
+    """However odd an agent is: what comes out is a stream, and whatever was said in it is told."""
+    reading = read(*outputs)
+    assert reading.response["status"] == "completed"
+    assert ("text" in outputs) == any(message["text"] and "text" in message["text"] for message in reading.messages)

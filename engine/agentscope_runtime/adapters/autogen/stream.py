@@ -154,7 +154,9 @@ class AutogenTranslator:
             key = said.id
             self._stream(key, said)
             yield from self._tell(key, [(False, said.to_text())])
-        yield Whole(self._streams[key].open, DataContent(data=to_jsonable(said.content)))
+        stream = self._streams[key]
+        stream.open = stream.open or (MessageType.MESSAGE, key)
+        yield Whole(stream.open, DataContent(data=to_jsonable(said.content)))
         yield from self._end(key, said.models_usage)
 
     @_steps.register(CodeGenerationEvent)
