@@ -5,8 +5,9 @@ So whoever takes something out has a copy, its size is known, and what one backe
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any, TypeAlias
 
 from pydantic import ValidationError
@@ -17,6 +18,9 @@ from agentscope_runtime.engine.schemas.message import Message
 
 MOST_BYTES = 16 * 1024 * 1024
 """How large one state or one message may be; pictures within messages are a few MiB."""
+
+AT_A_TIME = 100
+"""Messages that are read before others have their turn: a millisecond's worth."""
 
 Given: TypeAlias = Message | Mapping[str, Any]
 """A message, or its fields."""
@@ -75,6 +79,14 @@ def from_message(message: Message) -> bytes:
 def to_message(record: bytes | str) -> Message:
     """Return the message of a record."""
     return Message.model_validate_json(record)
+
+
+async def to_messages(kept: Iterable[bytes | str]) -> AsyncIterator[Message]:
+    """Return the messages of records, and let others have their turn between them."""
+    for place, record in enumerate(kept):
+        if place % AT_A_TIME == AT_A_TIME - 1:
+            await asyncio.sleep(0)
+        yield to_message(record)
 
 
 def _as_plain(value: object) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 
 from agentscope_runtime.engine.schemas.message import Message
@@ -21,9 +20,6 @@ from agentscope_runtime.engine.services.records import Given
 
 _ALL = ""
 """The name of a user's one journal: all that is remembered, in the order in which it was learnt."""
-
-AT_A_TIME = 100
-"""Messages that are compared before others have their turn: about a millisecond's worth."""
 
 
 class JournaledMemoryService(MemoryService):
@@ -62,18 +58,16 @@ class JournaledMemoryService(MemoryService):
         kept = await self._journals.read(user_id, _ALL) if wanted else None
         remembered: list[Message] = []
         scores: list[int] = []
-        for place, record in enumerate(kept or ()):
-            remembered.append(message := records.to_message(record))
+        async for message in records.to_messages(kept or ()):
+            remembered.append(message)
             scores.append(len(wanted & words_in(message.get_text_content() or "")))
-            if place % AT_A_TIME == AT_A_TIME - 1:
-                await asyncio.sleep(0)
         return [remembered[place] for place in best(scores, most)]
 
     async def list_memory(self, user_id: str, filters: Filters = None) -> list[Message]:
         """See `MemoryService`."""
         page, size = number(filters, "page_num", 1) or 1, number(filters, "page_size", DEFAULT_PAGE_SIZE) or 1
         kept = await self._journals.read(user_id, _ALL, (page - 1) * size, page * size)
-        return [records.to_message(record) for record in kept or ()]
+        return [one async for one in records.to_messages(kept or ())]
 
     async def delete_memory(self, user_id: str, session_id: str | None = None) -> None:
         """See `MemoryService`."""

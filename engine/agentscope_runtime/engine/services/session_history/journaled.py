@@ -70,4 +70,4 @@ class JournaledSessionHistoryService(SessionHistoryService):
         kept = await self._journals.read(user_id, session_id)
         if kept is None:
             return None
-        return Session(id=session_id, user_id=user_id, messages=[records.to_message(record) for record in kept])
+        return Session(id=session_id, user_id=user_id, messages=[one async for one in records.to_messages(kept)])
