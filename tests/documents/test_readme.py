@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 from managers import ROOT, Server, eventually, free_port
+from strict_reader import parse_sse, read
 
 from agentscope_runtime.sandbox_manager.settings import Settings
 
@@ -67,12 +68,12 @@ def test_every_block_is_run_by_one_of_these_tests() -> None:
 
 def remote() -> list[str]:
     """Return the blocks that are scripts for a running manager."""
-    return [block for block in with_text(MANAGER) if "FastAPI" not in block]
+    return [block for block in with_text(MANAGER) if "AgentApp" not in block]
 
 
 def handler() -> list[str]:
     """Return the blocks that are applications for a running manager."""
-    return with_text("FastAPI(")
+    return with_text("AgentApp(")
 
 
 @pytest.mark.docker
@@ -124,8 +125,11 @@ def test_the_handler_keeps_a_sessions_variables(tmp_path: Path, server: Server) 
                 eventually(lambda: answers(client), 30, "the application serves")
 
                 def turn(user: str, code: str) -> str:
-                    answer = client.post("/sessions/one/turns", params={"user_id": user, "code": code})
-                    return str(answer.raise_for_status().json()["text"])
+                    question = {"role": "user", "content": [{"type": "text", "text": code}]}
+                    body = {"session_id": "one", "user_id": user, "input": [question]}
+                    events, done = parse_sse(client.post("/process", json=body).raise_for_status().text)
+                    assert done
+                    return read(events).text
 
                 turn("alice", "name = 'Alice'")
                 assert turn("alice", "print(name)") == "Alice\n"
