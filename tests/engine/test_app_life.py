@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from asking import ask, started
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 
 from agentscope_runtime.engine import AgentApp
 from agentscope_runtime.engine.interrupts import LocalInterruptBackend
@@ -227,3 +227,20 @@ async def test_native_starts_and_ends_run_without_a_lifespan() -> None:
     async with started(app):
         assert lines == ["start"]
     assert lines == ["start", "end"]
+
+
+async def test_a_router_that_is_included_brings_its_lifespan() -> None:
+    """It is entered when the application is ready, and left before that ends."""
+    lines: list[str] = []
+
+    @asynccontextmanager
+    async def routers(app: FastAPI) -> AsyncIterator[None]:
+        lines.append("router")
+        yield
+        lines.append("/router")
+
+    app = make(lines)
+    app.include_router(APIRouter(lifespan=routers))
+    async with started(app):
+        lines.append("serving")
+    assert lines == [*ORDER[:-1], "router", "serving", "/router", *END]

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-GRACE_S = 10
-"""Seconds that answers under way may take when the server stops; then they are cancelled."""
+GRACE_S = 4
+"""Seconds that answers under way may take when the server stops; then they are cancelled. With what handlers may take
+after that (`runs.LAST_PATIENCE_S`), all is over before Docker, which waits for 10 s, kills the process."""
 
 NOT_STARTED = 3
 """Exit status of what did not start, as uvicorn has it."""
