@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import docker
-from bench import cold, desktop, gateway, page, report, size, warm
+from bench import cold, desktop, gateway, page, report, size, streaming, warm
 from managers import ROOT, Server
 
 from agentscope_runtime.sandbox.registry import SandboxRegistry
@@ -45,11 +45,17 @@ def size_measures(_: int) -> list[report.Series]:
     return [size.image(SandboxRegistry.get_image_by_type(kind), kind) for kind in ("base", "browser")]
 
 
+def stream_measures(n: int) -> list[report.Series]:
+    """Measure an agent's streams of events; no sandbox has to do with them."""
+    return streaming.streams(max(5, n // 10))
+
+
 MEASURES: dict[str, Callable[[int], list[report.Series]]] = {
     "base": base_measures,
     "browser": browser_measures,
     "cold": cold_measures,
     "size": size_measures,
+    "streams": stream_measures,
 }
 
 
