@@ -24,6 +24,9 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 Object = dict[str, Any]
 
+SLIPPED_IN = ("<system", "The tool call above generated")
+"""How begins what frameworks let the user say that no user said: agentscope's hints, and agno's about pictures."""
+
 
 @dataclass(frozen=True)
 class Call:
@@ -53,14 +56,14 @@ class Conversation:
 
     @property
     def asked(self) -> str:
-        """What the user said last; hints that a framework slips in do not count."""
+        """What the user said last."""
         return next(reversed(self.said), "")
 
     @property
     def said(self) -> list[str]:
         """All that the user said, oldest first."""
         texts = [text_of(message) for message in self.messages if message["role"] == "user"]
-        return [text for text in texts if text and not text.startswith("<system")]
+        return [text for text in texts if text and not text.startswith(SLIPPED_IN)]
 
     @property
     def since(self) -> list[Object]:
@@ -86,8 +89,10 @@ def friday(conversation: Conversation) -> Reply:
     """Answer as the documents' Friday would: knows capitals, names that it was told, and how to use a browser."""
     asked = conversation.asked
     reasoning = "The user wants something; let me see what." if conversation.thinks else ""
-    if (url := re.search(r"https?://[^\s\"'<>]+", asked)) and "browser_navigate" in conversation.tools:
-        return browse(conversation, url[0])
+    if (url := re.search(r"(?:https?://|data:)[^\s\"'<>]+", asked)) and "browser_navigate" in conversation.tools:
+        return browse(conversation, url[0].rstrip(".,;:!?)"))
+    if "look again" in asked.lower() and "browser_snapshot" in conversation.tools:
+        return look(conversation)
     if (code := re.search(r"`([^`]+)`", asked)) and (tool := _tool_for_code(conversation)):
         if tool not in conversation.called:
             return Reply(calls=(Call(tool, {"code": code[1]}),), reasoning=reasoning)
@@ -110,9 +115,18 @@ def browse(conversation: Conversation, url: str) -> Reply:
                 return Reply(calls=(Call("browser_click", {"element": wanted[1], "ref": link[1]}),))
         if "browser_take_screenshot" in conversation.tools - set(called):
             return Reply(calls=(Call("browser_take_screenshot", {}),))
+    return _heading(conversation)
+
+
+def look(conversation: Conversation) -> Reply:
+    """Say what the heading of the page says that the browser shows already."""
+    return _heading(conversation) if conversation.called else Reply(calls=(Call("browser_snapshot", {}),))
+
+
+def _heading(conversation: Conversation) -> Reply:
     seen = [text_of(message) for message in conversation.since if message["role"] == "tool"]
     headings = [heading for text in reversed(seen) for heading in re.findall(r'heading "([^"]+)"', text)]
-    return Reply(f"The page says: {headings[0]}" if headings else f"I saw no heading. {result[:200]}")
+    return Reply(f"The page says: {headings[0]}" if headings else f"I saw no heading. {conversation.result[:200]}")
 
 
 def _tool_for_code(conversation: Conversation) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -10,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import docker
@@ -32,10 +33,23 @@ def eventually(met: Callable[[], bool], within: float, what: str, every: float =
 
 
 def free_port() -> int:
-    """Return a TCP port of the loopback interface that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a TCP port of the loopback interface that nobody uses now, below those that are given to whoever asks."""
+    while True:
+        port = 20_000 + secrets.randbelow(12_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
+def containers_of(state_dir: Path) -> list[docker.models.containers.Container]:
+    """Return every container of the installation that this folder holds the state of, whatever its state."""
+    installation = (state_dir / "installation").read_text().strip()
+    label = f"agentscope_runtime.installation={installation}"
+    engine = docker.from_env()
+    try:
+        return list(engine.containers.list(all=True, filters={"label": label}, ignore_removed=True))
+    finally:
+        engine.close()
 
 
 class Server:
@@ -123,9 +137,7 @@ class Server:
 
     def containers(self) -> list[docker.models.containers.Container]:
         """Return every container of this installation, whatever its state."""
-        installation = (self.state_dir / "installation").read_text().strip()
-        label = f"agentscope_runtime.installation={installation}"
-        return list(docker.from_env().containers.list(all=True, filters={"label": label}, ignore_removed=True))
+        return containers_of(self.state_dir)
 
     def end(self) -> None:
         """Leave nothing: neither process nor container."""
