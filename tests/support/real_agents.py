@@ -66,8 +66,7 @@ class Workshop:
             http_async_client=self.http,
             stream_usage=True,
         )
-        # Chat completions take no pictures as a tool's result.
-        adapted = [sandbox_tool_adapter(tool, images=False) for tool in tools]
+        adapted = [sandbox_tool_adapter(tool) for tool in tools]
         with warnings.catch_warnings(action="ignore"):  # it moves to another package, and works as it did
             return create_react_agent(model, adapted, prompt=PROMPT)
 
