@@ -191,7 +191,8 @@ async def test_in_a_notebook_a_failed_start_is_heard_of() -> None:
         raise OSError("no disk")
 
     with pytest.raises(SystemExit, match="3"):
-        AgentApp(before_start=fail).run(host="127.0.0.1", port=0, log_level="critical")
+        # uvicorn's own logging would stay set for the tests that come after.
+        AgentApp(before_start=fail).run(host="127.0.0.1", port=0, log_config=None)
 
 
 @pytest.fixture
@@ -210,6 +211,7 @@ def test_uvicorn_is_told_address_and_options(told: dict[str, Any], caplog: pytes
     app.run(host="127.0.0.1", port=8090, log_level="debug")
     grace = told.pop("timeout_graceful_shutdown")
     assert grace > 0
+    assert told.pop("ws") == "websockets-sansio"
     assert told == {"app": app, "host": "127.0.0.1", "port": 8090, "log_level": "debug"}
     assert not caplog.records
 

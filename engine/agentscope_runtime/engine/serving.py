@@ -46,7 +46,8 @@ def serve(app: FastAPI, host: str | None, port: int | None, options: dict[str, A
     """
     import uvicorn  # whoever serves the application himself may do without
 
-    options = {"timeout_graceful_shutdown": GRACE_S, **without_unbuilt(options)}
+    # Named, since older uvicorns would choose an interface of websockets that warns of its end.
+    options = {"timeout_graceful_shutdown": GRACE_S, "ws": "websockets-sansio", **without_unbuilt(options)}
     for name in _OF_THE_APPLICATION.intersection(options):
         raise InvalidOption(f"run({name}=…) comes too late: give it to AgentApp({name}=…)")
     host, port = listening_address(host, port)
