@@ -1,4 +1,6 @@
-"""Real agentscope agents behind AgentApp, with a scripted model: S37, S39, S48 to S52, S62 to S67, S96, S100, S102."""
+"""Real agentscope agents behind AgentApp, with a scripted model: S37, S39, S48 to S52, S62 to S67, S79 to S84, S96,
+S100, S102.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,7 @@ from agentscope.message import Msg
 from agentscope.model import DashScopeChatModel
 from agentscope.pipeline import sequential_pipeline, stream_printing_messages
 from agentscope.session import RedisSession
-from agentscope.tool import Toolkit, execute_python_code
+from agentscope.tool import Toolkit, ToolResponse, execute_python_code
 from asking import ask, started
 from model_server import ModelServer
 from real_agents import closed_dashscope
@@ -163,3 +165,55 @@ async def test_S96_S102_two_agents_work_in_one_handler(model: ModelServer) -> No
     assert all("Paris" in message["text"] for message in reading.messages)
     names = [message["metadata"]["original_name"] for message in reading.messages]
     assert names == ["Researcher", "Writer"]
+
+
+def interruptible(model: ModelServer, waiting: asyncio.Event) -> AgentApp:
+    """Make the documents' application, whose agent calls a tool that takes for ever."""
+    app = AgentApp()
+
+    async def execute_python_code(code: str) -> ToolResponse:
+        """Run code.
+
+        Args:
+            code: Which.
+        """
+        waiting.set()
+        await asyncio.Event().wait()
+        return ToolResponse(content=[])
+
+    @app.query(framework="agentscope")
+    async def answer(self: Any, msgs: Any, request: AgentRequest, **kwargs: Any) -> AsyncIterator[Any]:
+        agent = agent_on(model)
+        agent.toolkit.remove_tool_function("execute_python_code")
+        agent.toolkit.register_tool_function(execute_python_code)
+        ids = {"session_id": request.session_id, "user_id": request.user_id}
+        if state := await app.state.state_service.export_state(**ids):
+            agent.load_state_dict(state)
+        try:
+            async for pair in stream_printing_messages(agents=[agent], coroutine_task=agent(msgs)):
+                yield pair
+        except asyncio.CancelledError:
+            await agent.interrupt()
+            raise
+        finally:
+            await app.state.state_service.save_state(**ids, state=agent.state_dict())
+
+    @app.post("/stop")
+    async def stop(request: AgentRequest) -> dict[str, str]:
+        await app.stop_chat(user_id=request.user_id, session_id=request.session_id)
+        return {"status": "ok"}
+
+    return app
+
+
+async def test_S79_S80_S81_S82_S84_a_session_that_was_stopped_in_a_tool_goes_on(model: ModelServer) -> None:
+    """The state that the handler saves in the end is one that models take: the call that was broken off has a result."""
+    waiting = asyncio.Event()
+    ids = {"session_id": "ss-123", "user_id": "uu-123"}
+    async with started(interruptible(model, waiting)) as client:
+        await ask(client, "My name is Alice.", **ids)
+        running = asyncio.create_task(ask(client, "Run `6 * 7`", **ids))
+        await waiting.wait()
+        assert (await client.post("/stop", json={"input": [], **ids})).json() == {"status": "ok"}
+        assert (await running).response["status"] == "canceled"
+        assert (await ask(client, "What is my name?", **ids)).text == "Your name is Alice."

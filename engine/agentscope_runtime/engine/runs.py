@@ -141,8 +141,7 @@ class Run:
         """Work; return what was raised that nobody asked for."""
         try:
             if not self._is_stopped:
-                async with handling(*self.key):
-                    await self._pump()
+                await self._pump()
         except asyncio.CancelledError as error:
             if not self._is_stopped and not _is_cancelled():
                 return error  # of something that the handler waited for; nobody stopped the handler
@@ -164,18 +163,20 @@ class Run:
         return last
 
     async def _pump(self) -> None:
-        async with aclosing(self._work.batches()) as batches:
+        async with handling(*self.key), aclosing(self._work.batches()) as batches:
             cancelled: asyncio.CancelledError | None = None
             while (batch := await advance(batches, cancelled)) is not END:
                 cancelled = None
                 if self._is_told:
-                    return
+                    break
                 try:
                     await self._channel.put(batch)
                 except asyncio.CancelledError as error:
                     # What was made is said, and the handler, which waits at its `yield`, hears that it was stopped.
                     self._channel.add(batch)
                     cancelled = error
+            if self._is_stopped:
+                raise asyncio.CancelledError  # the handler has hidden it: whatever else acts for the run has to hear
 
 
 class Runs:

@@ -231,3 +231,55 @@ async def test_threads_that_handlers_occupy_are_not_needed(manager: ScriptedMana
     async with limiter, handling("u", "s"):
         assert await asyncio.wait_for(in_a_thread(lambda: True), 10)
     limiter.total_tokens = 40
+
+
+async def acting(current: Handling, begun: asyncio.Event, told: list[str], patience: float = 0) -> None:
+    """Act for a run until it is cancelled, and then for a while."""
+    with current.accompanied_by(asyncio.current_task()):  # type: ignore[arg-type]
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(patience)
+            told.append("ended")
+
+
+@virtual
+async def test_a_run_that_fails_takes_along_what_acts_for_it() -> None:
+    """Tasks beside the handler are cancelled and waited for, also one that was begun by another; others go on."""
+    begun, told = asyncio.Event(), list[str]()
+    with pytest.raises(KeyError):
+        async with handling("u", "s") as current:
+            other = asyncio.create_task(asyncio.sleep(3))
+            task = asyncio.create_task(acting(current, begun, told, patience=1))
+            await begun.wait()
+            raise KeyError
+    assert (told, task.cancelled(), other.done()) == (["ended"], True, False)
+    await other
+
+
+@virtual
+async def test_what_does_not_end_with_its_run_is_left_behind(caplog: pytest.LogCaptureFixture) -> None:
+    """After some patience, with a word in the log."""
+    begun, told = asyncio.Event(), list[str]()
+    with pytest.raises(KeyError), caplog.at_level(logging.WARNING, "agentscope_runtime"):
+        async with handling("u", "s") as current:
+            task = asyncio.create_task(acting(current, begun, told, patience=60))
+            await begun.wait()
+            raise KeyError
+    assert asyncio.get_running_loop().time() == keepalive.PATIENCE_S
+    assert "goes on, although the run of session s is over" in caplog.text
+    await asyncio.wait({task})
+
+
+@virtual
+async def test_a_run_that_comes_to_its_end_stops_nobody() -> None:
+    """What a handler has begun deliberately goes on after it."""
+    begun, told = asyncio.Event(), list[str]()
+    async with handling("u", "s") as current:
+        task = asyncio.create_task(acting(current, begun, told))
+        await begun.wait()
+    await asyncio.sleep(10)
+    assert not task.done()
+    task.cancel()
+    await asyncio.wait({task})

@@ -30,6 +30,7 @@ check_version(version("agentscope"))
 
 # Behind the check: of another version these would fail with the name of something that is not there.
 from agentscope_runtime.adapters.agentscope.agent import serve  # noqa: E402
+from agentscope_runtime.adapters.agentscope.endings import end_with_their_run  # noqa: E402
 from agentscope_runtime.adapters.agentscope.message import msgs_for_handler  # noqa: E402
 from agentscope_runtime.adapters.agentscope.stream import MsgTranslator  # noqa: E402
 from agentscope_runtime.adapters.agentscope.tool import accept_bound_methods  # noqa: E402
@@ -53,3 +54,4 @@ class AgentscopeAdapter:
 
 ADAPTER = AgentscopeAdapter()
 accept_bound_methods()
+end_with_their_run()

@@ -3,18 +3,19 @@
     async with handling(user_id, session_id):
         ...  # what a SandboxService connects in here is not idle before the block ends
 
-Nothing is leased again: a sandbox that was released, or died, stays gone, and only its renewal ends.
+Nothing is leased again: a sandbox that was released, or died, stays gone, and only its renewal ends. A run that is
+stopped takes with it the tasks that act for it: nobody is to use its sandboxes beside the next run.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import anyio
 import anyio.to_thread
@@ -29,6 +30,9 @@ KEEPALIVE_S = 60.0
 
 TOUCH_TIMEOUT_S = 10.0
 """Seconds that a renewal may take; the next one comes soon enough."""
+
+PATIENCE_S = 5.0
+"""How long the tasks of a run that is stopped may take to end."""
 
 Renew = Callable[[], bool]
 """Renews, blocking, and tells whether there is anything left to renew."""
@@ -62,6 +66,7 @@ class Handling:
         self._loop = asyncio.get_running_loop()
         self._held: dict[Hashable, _Held] = {}
         self._tasks: dict[Hashable, asyncio.Task[None]] = {}
+        self._company: set[asyncio.Task[Any]] = set()
         self._is_over = False
 
     def hold(self, what: Hashable, renew: Renew, every: float) -> None:
@@ -73,6 +78,25 @@ class Handling:
     def let_go(self, what: Hashable) -> None:
         """Renew something no more. May be called from any thread."""
         self._held.pop(what, None)
+
+    @contextmanager
+    def accompanied_by(self, task: asyncio.Task[Any]) -> Iterator[None]:
+        """Have a task that acts for the run be cancelled with it, as long as the block lasts."""
+        self._company.add(task)
+        try:
+            yield
+        finally:
+            self._company.discard(task)
+
+    async def abandon(self) -> None:
+        """Cancel what acts for the run beside its handler, and wait for its end, but not for ever."""
+        tasks = {task for task in self._company if task.get_loop() is self._loop} - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=PATIENCE_S)
+            for task in late:
+                logger.warning("%s goes on, although the run of session %s is over", task.get_name(), self.session_id)
 
     async def end(self) -> None:
         """Renew nothing any more; a renewal that is under way is not waited for."""
@@ -108,11 +132,17 @@ async def in_a_thread(renew: Renew) -> bool:
 
 @asynccontextmanager
 async def handling(user_id: str, session_id: str, *, in_thread: InThread = in_a_thread) -> AsyncIterator[Handling]:
-    """Keep what is connected within the block, by its tasks and threads, until the block ends."""
+    """Keep what is connected within the block, by its tasks and threads, until the block ends.
+
+    A block that is cancelled, or fails, is abandoned by all who acted for it.
+    """
     current = Handling(user_id, session_id, in_thread)
     token = HANDLING.set(current)
     try:
         yield current
+    except BaseException:
+        await current.abandon()
+        raise
     finally:
         HANDLING.reset(token)
         await current.end()

@@ -1,0 +1,56 @@
+"""Replies of agents that are stopped come to their end, and before it their memory is in order.
+
+agentscope's `stream_printing_messages` runs an agent in a task that goes on when its reader leaves: stopped by nobody,
+it would ask the model and use the session's sandboxes beside the next turn. And `agent.interrupt()` returns before the
+agent has noted what was broken off: a handler that saves its state then would save a call without a result, which no
+model takes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+from typing import Any
+
+from agentscope.agent import AgentBase
+
+from agentscope_runtime.engine.services.keepalive import HANDLING
+
+logger = logging.getLogger(__name__)
+
+PATIENCE_S = 5.0
+"""How long an agent that is interrupted may take to put its memory in order."""
+
+_MADE = "__made_by_agentscope_runtime__"
+
+
+def end_with_their_run() -> None:
+    """Have replies that a handler began end when it is stopped, and `interrupt` wait for the end.
+
+    Outside of a run, and in one that comes to its own end, agents do what they did. Called again, it does nothing.
+    """
+    if vars(AgentBase.interrupt).get(_MADE):
+        return
+    interrupt, call = AgentBase.interrupt, AgentBase.__call__
+
+    @functools.wraps(interrupt)
+    async def interrupt_and_wait(self: AgentBase, *args: Any, **kwargs: Any) -> None:
+        reply = self._reply_task
+        await interrupt(self, *args, **kwargs)
+        if reply is not None and reply is not asyncio.current_task():
+            _, late = await asyncio.wait({reply}, timeout=PATIENCE_S)
+            if late:
+                logger.warning("%s goes on, although it was interrupted", type(self).__name__)
+
+    @functools.wraps(call)
+    async def call_within_run(self: AgentBase, *args: Any, **kwargs: Any) -> Any:
+        run, task = HANDLING.get(), asyncio.current_task()
+        if run is None or task is None:
+            return await call(self, *args, **kwargs)
+        with run.accompanied_by(task):
+            return await call(self, *args, **kwargs)
+
+    vars(interrupt_and_wait)[_MADE] = True
+    for method in (interrupt_and_wait, call_within_run):
+        setattr(AgentBase, method.__name__, method)
