@@ -18,6 +18,10 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 needs_chromium = pytest.mark.skipif(
     CHROMIUM is None, reason="needs Chromium on this machine (apt-get install chromium)"
 )
+needs_bundle = pytest.mark.skipif(
+    not (resources.files("agentscope_runtime.sandbox_manager") / "pages" / "novnc.js").is_file(),
+    reason="needs noVNC's bundle, which git ignores (make images)",
+)
 
 
 async def test_pages_may_run_nothing_but_themselves(manager: Manager) -> None:
@@ -172,6 +176,7 @@ async def test_a_manager_that_stops_is_told(tmp_path: Path, page: Page) -> None:
 
 
 @needs_chromium
+@needs_bundle
 async def test_watch_opens_the_viewer_in_a_tab(manager: Manager, page: Page) -> None:
     """Which exchanges its ticket, hides it, and says when the lease is over."""
     await manager.lease("browser")
