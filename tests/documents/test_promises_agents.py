@@ -207,7 +207,7 @@ def interruptible(model: ModelServer, waiting: asyncio.Event) -> AgentApp:
 
 
 async def test_S79_S80_S81_S82_S84_a_session_that_was_stopped_in_a_tool_goes_on(model: ModelServer) -> None:
-    """The state that the handler saves in the end is one that models take: the call that was broken off has a result."""
+    """The state that the handler saves is one that models take: the call that was broken off has a result."""
     waiting = asyncio.Event()
     ids = {"session_id": "ss-123", "user_id": "uu-123"}
     async with started(interruptible(model, waiting)) as client:

@@ -60,3 +60,37 @@ async def test_S28_S45_S52_S100_a_handler_runs_an_agent_in_its_frameworks_words(
     assert "Paris" in reading.text
     (message,) = [message for message in reading.messages if message["type"] == "message"]
     assert (message["role"], message["text"]) == ("assistant", "The capital of France is Paris.")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_S77_S83_a_stop_reaches_the_tool_of_an_agent(shop: Workshop, kind: str) -> None:
+    """What the agent waits for is cancelled, the stream ends, and nobody asks the model again."""
+    app = AgentApp()
+    waiting, told = asyncio.Event(), list[str]()
+
+    async def execute_python_code(code: str) -> str:
+        """Run code.
+
+        Args:
+            code: Which.
+        """
+        waiting.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            told.append("cancelled")
+        return ""
+
+    @app.query(framework=framework_of(kind))
+    async def answer(self: Any, msgs: Any, **kwargs: Any) -> AsyncIterator[Any]:
+        async for item in turn(kind, shop.make(kind, [execute_python_code]), msgs):
+            yield item
+
+    async with started(app) as client:
+        running = asyncio.create_task(ask(client, "Run `6 * 7`", session_id="s"))
+        await waiting.wait()
+        assert await app.stop_chat(session_id="s")
+        assert (await running).response["status"] == "canceled"
+        assert told == ["cancelled"]
+        assert len(shop.model.asked) == 1
+        assert (await ask(client, "What is the capital of France?", session_id="s")).text.endswith("Paris.")

@@ -15,7 +15,7 @@ from typing import Any
 
 from agentscope.agent import AgentBase
 
-from agentscope_runtime.engine.services.keepalive import HANDLING
+from agentscope_runtime.engine.services.keepalive import ending_with_the_run
 
 logger = logging.getLogger(__name__)
 
@@ -45,10 +45,9 @@ def end_with_their_run() -> None:
 
     @functools.wraps(call)
     async def call_within_run(self: AgentBase, *args: Any, **kwargs: Any) -> Any:
-        run, task = HANDLING.get(), asyncio.current_task()
-        if run is None or task is None:
-            return await call(self, *args, **kwargs)
-        with run.accompanied_by(task):
+        task = asyncio.current_task()
+        assert task is not None
+        with ending_with_the_run(task):
             return await call(self, *args, **kwargs)
 
     vars(interrupt_and_wait)[_MADE] = True

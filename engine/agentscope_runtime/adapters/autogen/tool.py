@@ -19,6 +19,7 @@ from autogen_core.tools import BaseStreamTool
 from pydantic import BaseModel
 
 from agentscope_runtime.adapters.sandbox_tools import SandboxTool
+from agentscope_runtime.engine.services.keepalive import ending_with_the_run
 
 
 class ToolPictures(BaseAgentEvent):
@@ -80,7 +81,8 @@ class AutogenToolAdapter(BaseStreamTool[BaseModel, ToolPictures, ToolSaid]):
         arguments = {name: getattr(args, name) for name in type(args).model_fields}
         call = asyncio.ensure_future(self._tool.call_async(**arguments))
         cancellation_token.link_future(call)
-        outcome = await call
+        with ending_with_the_run(call):  # autogen cancels tools by tokens, which not every handler gives it
+            outcome = await call
         if outcome.failed:
             raise ToolFailed(outcome.text)
         if outcome.images:

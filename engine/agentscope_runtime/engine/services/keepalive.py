@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -123,6 +123,11 @@ class Handling:
 
 HANDLING: ContextVar[Handling | None] = ContextVar("HANDLING", default=None)
 """The run that the current code belongs to; threads see it where they are given their caller's context."""
+
+
+def ending_with_the_run(task: asyncio.Task[Any]) -> AbstractContextManager[None]:
+    """Have a task be cancelled with the run that the current code belongs to, if any, as long as the block lasts."""
+    return nullcontext() if (current := HANDLING.get()) is None else current.accompanied_by(task)
 
 
 async def in_a_thread(renew: Renew) -> bool:
