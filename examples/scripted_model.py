@@ -24,7 +24,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 Object = dict[str, Any]
 
-SLIPPED_IN = ("<system", "The tool call above generated")
+SLIPPED_IN = ("<system", "<long_term_memory>", "The tool call above generated")
 """How begins what frameworks let the user say that no user said: agentscope's hints, and agno's about pictures."""
 
 
@@ -62,8 +62,13 @@ class Conversation:
     @property
     def said(self) -> list[str]:
         """All that the user said, oldest first."""
+        return [text for text in self.told if not text.startswith(SLIPPED_IN)]
+
+    @property
+    def told(self) -> list[str]:
+        """All that the model is told as if the user said it, oldest first."""
         texts = [text_of(message) for message in self.messages if message["role"] == "user"]
-        return [text for text in texts if text and not text.startswith(SLIPPED_IN)]
+        return [text for text in texts if text]
 
     @property
     def since(self) -> list[Object]:
@@ -137,7 +142,7 @@ def _known(conversation: Conversation) -> str:
     """Answer what needs no tool."""
     asked = conversation.asked
     if re.search(r"my name\?", asked):
-        names = [name for text in conversation.said for name in re.findall(r"[Mm]y name is (\w+)", text)]
+        names = [name for text in conversation.told for name in re.findall(r"[Mm]y name is (\w+)", text)]
         return f"Your name is {names[-1]}." if names else "You have not told me your name."
     if name := re.search(r"[Mm]y name is (\w+)", asked):
         return f"Nice to meet you, {name[1]}."

@@ -22,10 +22,11 @@ from asking import ask, started
 from model_server import ModelServer
 from real_agents import closed_dashscope
 
-from agentscope_runtime.adapters.agentscope.memory import AgentScopeSessionHistoryMemory
+from agentscope_runtime.adapters.agentscope.memory import AgentScopeLongTermMemory, AgentScopeSessionHistoryMemory
 from agentscope_runtime.engine import AgentApp
 from agentscope_runtime.engine.schemas.agent_schemas import AgentRequest
 from agentscope_runtime.engine.services.agent_state import InMemoryStateService
+from agentscope_runtime.engine.services.memory import InMemoryMemoryService
 
 
 @pytest.fixture
@@ -41,6 +42,7 @@ def agent_on(
     memory: MemoryBase | None = None,
     name: str = "Friday",
     formatter: FormatterBase | None = None,
+    **more: Any,
 ) -> ReActAgent:
     """Make the documents' agent."""
     toolkit = Toolkit()
@@ -52,6 +54,7 @@ def agent_on(
         formatter=formatter or DashScopeChatFormatter(),
         toolkit=toolkit,
         memory=memory or InMemoryMemory(),
+        **more,
     )
     agent.set_console_output_enabled(enabled=False)
     return agent
@@ -131,6 +134,26 @@ async def test_S50_S51_S66_services_are_there_without_being_asked_for() -> None:
         services = [app.state.state_service, app.state.session_service]
         assert all([await service.health() for service in services])
     assert not any([await service.health() for service in services])
+
+
+async def test_S66_an_agent_remembers_its_user_beyond_a_session(model: ModelServer) -> None:
+    """What was said in one session is known in another of the same user, and to nobody else."""
+    app = AgentApp()
+
+    @app.query(framework="agentscope")
+    async def answer(self: Any, msgs: Any, request: AgentRequest, **kwargs: Any) -> AsyncIterator[Any]:
+        known = AgentScopeLongTermMemory(memories, request.user_id, request.session_id or "")
+        agent = agent_on(model, long_term_memory=known, long_term_memory_mode="static_control")
+        async for pair in stream_printing_messages(agents=[agent], coroutine_task=agent(msgs)):
+            yield pair
+
+    async with InMemoryMemoryService() as memories, started(app) as client:
+        await ask(client, "My name is Alice.", user_id="alice", session_id="s1")
+        answers = [
+            (await ask(client, "What is my name?", user_id=user, session_id=session)).text
+            for user, session in [("alice", "s2"), ("bob", "s1")]
+        ]
+    assert answers == ["Your name is Alice.", "You have not told me your name."]
 
 
 async def test_S52_S100_a_tool_call_is_seen_with_its_output(model: ModelServer) -> None:
