@@ -53,25 +53,37 @@ class Example:
 
 @pytest.fixture(scope="module")
 def scripted_model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Run the scripted model as the examples say; yield where DashScope's protocol is spoken."""
+    """Run the scripted model as the examples say; yield where it is."""
     port, folder = str(free_port()), tmp_path_factory.mktemp("model")
     with running(EXAMPLES / "scripted_model.py", "--port", port, folder=folder) as program:
         program.wait_answers(f"http://127.0.0.1:{port}/")
-        yield f"http://127.0.0.1:{port}/api/v1"
+        yield f"http://127.0.0.1:{port}"
         assert program.end() in (0, -15), program.said
 
 
+MODELS = {
+    "scripted": {"SCRIPTED_MODEL": "{}/api/v1"},
+    "dashscope": {"DASHSCOPE_API_KEY": "none", "DASHSCOPE_HTTP_BASE_URL": "{}/api/v1"},
+    "openai": {"OPENAI_API_KEY": "none", "OPENAI_BASE_URL": "{}/v1", "MODEL": "any"},
+}
+"""The variables of examples/friday_model.py that choose a model, all of which lead to the scripted one here."""
+
+
 @pytest.fixture
-def friday(scripted_model: str, tmp_path: Path) -> Iterator[Example]:
+def friday(request: pytest.FixtureRequest, scripted_model: str, tmp_path: Path) -> Iterator[Example]:
     """Run examples/agent_app.py."""
     port = str(free_port())
-    with running(EXAMPLES / "agent_app.py", folder=tmp_path, PORT=port, SCRIPTED_MODEL=scripted_model) as program:
+    model = {
+        name: value.format(scripted_model) for name, value in MODELS[getattr(request, "param", "scripted")].items()
+    }
+    with running(EXAMPLES / "agent_app.py", folder=tmp_path, PORT=port, **model) as program:
         program.wait_answers(f"http://127.0.0.1:{port}/")
         yield Example("agent_app.py", f"http://127.0.0.1:{port}", program)
         assert program.end() in (0, -15), program.said
         assert "Traceback" not in program.said and "Unclosed" not in program.said, program.said
 
 
+@pytest.mark.parametrize("friday", MODELS, indirect=True)
 def test_the_agent_remembers(friday: Example) -> None:
     """The curl line's session is known by its name; the other routes answer beside it."""
     assert friday.curl().text == "Nice to meet you, Alice."
@@ -104,7 +116,9 @@ def browsing(scripted_model: str, tmp_path: Path) -> Iterator[Example]:
     port, state = str(free_port()), tmp_path / "state"
     variables = {"AGENTSCOPE_RUNTIME_STATE_DIR": str(state), "POOL_SIZE": "browser=1"}
     command = EXAMPLES / "browser_agent.py"
-    with running(command, folder=tmp_path, PORT=port, SCRIPTED_MODEL=scripted_model, **variables) as program:
+    with running(
+        command, folder=tmp_path, PORT=port, SCRIPTED_MODEL=f"{scripted_model}/api/v1", **variables
+    ) as program:
         program.wait_answers(f"http://127.0.0.1:{port}/", within=90)
         yield Example("browser_agent.py", f"http://127.0.0.1:{port}", program)
         assert program.end() in (0, -15), program.said
@@ -136,7 +150,7 @@ def test_the_browser_agent_uses_a_manager_that_runs(scripted_model: str, tmp_pat
             EXAMPLES / "browser_agent.py",
             folder=tmp_path,
             PORT=port,
-            SCRIPTED_MODEL=scripted_model,
+            SCRIPTED_MODEL=f"{scripted_model}/api/v1",
             MANAGER=manager.url,
             AGENTSCOPE_RUNTIME_STATE_DIR=str(manager.state_dir),
         ) as program,

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from asking import ask
-from managers import ROOT, Server
+from managers import ROOT, Server, eventually
 from model_server import ModelServer
 from real_agents import KINDS, Workshop, framework_of, turn, workshop
 from served_app import served
@@ -141,3 +141,35 @@ async def test_S67_S70_users_at_the_same_time_never_share(shop: Workshop, sandbo
     for user, box in boxes.items():
         assert f"For {user} only" in await shown(box)
         await sandboxes.release_async("s1", user)
+
+
+async def test_S70_a_sandbox_is_kept_while_its_handler_runs_and_no_longer(
+    make_server: Callable[..., Server],
+) -> None:
+    """It outlives one that is as idle but has no handler; when the handler is over, it is released as well."""
+    server = make_server(POOL_SIZE="base=2", HEARTBEAT_TIMEOUT="2", WATCHER_SCAN_INTERVAL="0.2").wait_ready()
+    thinking, through = asyncio.Event(), asyncio.Event()
+    app = AgentApp()
+    async with SandboxService(base_url=server.url, bearer_token=server.key) as sandboxes, clients(app) as client:
+
+        @app.query(framework="text")
+        async def answer(self: Any, request: AgentRequest) -> str:
+            assert request.session_id
+            (box,) = sandboxes.connect(request.session_id, request.user_id)
+            thinking.set()
+            await through.wait()
+            return str(box.run_ipython_cell("6 * 7")["content"][0]["text"])
+
+        running = asyncio.create_task(ask(client, session_id="busy"))
+        await thinking.wait()
+        await sandboxes.connect_async("idle")
+        await asyncio.to_thread(eventually, lambda: sessions(server) == ["busy"], 20, "only the idle one is released")
+        through.set()
+        assert "42" in (await running).text
+        await asyncio.to_thread(eventually, lambda: sessions(server) == [], 20, "the other one, too")
+
+
+def sessions(server: Server) -> list[str]:
+    """Return the sessions that hold a sandbox."""
+    with server.http() as http:
+        return [lease["session_id"] for lease in http.get("/v1/leases").json()["leases"]]

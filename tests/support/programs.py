@@ -13,14 +13,25 @@ from pathlib import Path
 import httpx
 from managers import ROOT, eventually
 
-OTHERS = ("HOST", "PORT", "AGENT_BEARER_TOKEN", "MANAGER", "MODEL", "OPENAI_API_KEY", "DASHSCOPE_API_KEY")
-"""Variables that programs read, and that this machine may have."""
+OTHERS = (
+    "HOST",
+    "PORT",
+    "MANAGER",
+    "MODEL",
+    "AGENT_",
+    "OPENAI_",
+    "DASHSCOPE_",
+    "STATE_",
+    "SESSION_HISTORY_",
+    "MEMORY_",
+)
+"""How variables begin that programs read, and that this machine may have."""
 
 
 def environment(**variables: str) -> dict[str, str]:
     """Return an environment in which the project is found, wherever the program lies, and nothing else is set."""
     paths = [ROOT / part for part in ("client", "engine", "sandbox_manager", "examples")]
-    known = {name: value for name, value in os.environ.items() if name not in OTHERS}
+    known = {name: value for name, value in os.environ.items() if not name.startswith(OTHERS)}
     return {**known, "PYTHONPATH": os.pathsep.join(map(str, paths)), "PYTHONUNBUFFERED": "1", **variables}
 
 
