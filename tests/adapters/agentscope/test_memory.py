@@ -173,6 +173,21 @@ async def test_a_result_without_its_call_is_not_shown(history: Any) -> None:
     assert await texts(memory) == ["and?"]
 
 
+async def test_a_call_that_never_got_its_result_is_not_shown(history: Any) -> None:
+    """A process died while the tool ran, and the conversation went on; what was said beside the call stays."""
+    look: Any = {"type": "tool_use", "id": "look", "name": "look", "input": {}}
+    listen: Any = {"type": "tool_use", "id": "listen", "name": "listen", "input": {}}
+    result = Msg("system", [{"type": "tool_result", "id": "listen", "name": "listen", "output": "rain"}], "system")
+    memory = memory_of(history)
+    await memory.add([msg("a"), Msg("Friday", [{"type": "text", "text": "b"}, look], "assistant")])
+    assert (await memory.get_memory())[-1].has_content_blocks("tool_use"), "it may still be answered"
+    await memory.add([msg("c"), Msg("Friday", [look], "assistant"), msg("d")])
+    await memory.add([Msg("Friday", [look, listen], "assistant"), result, msg("e")])
+    found = await memory.get_memory()
+    assert await texts(memory) == ["a", "b", "c", "d", None, None, "e"]
+    assert [block["name"] for one in found for block in one.get_content_blocks("tool_use")] == ["listen"]
+
+
 def remembers(prompt: Prompt) -> Turn:
     """Answer from the prompt alone, as a model does."""
     asked = said_to(prompt[-1:])

@@ -186,12 +186,29 @@ def _msgs_in(session: Session) -> list[Msg]:
 
 
 def _answered(msgs: Iterable[Msg]) -> list[Msg]:
-    """Return messages without results of calls that the history has dropped: no model takes them."""
+    """Return messages without results whose calls the history has dropped, and without calls that never got one.
+
+    No model takes either. The latter are left by a process that died while a tool ran.
+    """
     calls: set[Any] = set()
     kept: list[Msg] = []
     for msg in msgs:
-        blocks = blocks_in(msg.content)
-        calls |= {block.get("id") for block in blocks if block["type"] == "tool_use"}
-        if not any(block["type"] == "tool_result" and block.get("id") not in calls for block in blocks):
+        calls |= _ids(msg, "tool_use")
+        if _ids(msg, "tool_result") <= calls:
             kept.append(msg)
-    return kept
+    calls -= {id for msg in kept for id in _ids(msg, "tool_result")}
+    # What is asked for last may still be answered.
+    under_way = max((n for n, msg in enumerate(kept) if not _ids(msg, "tool_result")), default=0)
+    return [msg for n, msg in enumerate(kept) if n >= under_way or _has_more_than(msg, calls)]
+
+
+def _ids(msg: Msg, kind: str) -> set[Any]:
+    return {block.get("id") for block in blocks_in(msg.content) if block["type"] == kind}
+
+
+def _has_more_than(msg: Msg, calls: set[Any]) -> bool:
+    """Take calls out of a message, which is a copy; say whether it still says something."""
+    if not _ids(msg, "tool_use") & calls:
+        return True
+    msg.content = [block for block in blocks_in(msg.content) if block.get("id") not in calls]
+    return bool(msg.content)
