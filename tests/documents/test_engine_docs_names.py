@@ -41,6 +41,7 @@ NAMES = {
     "sandbox_tool_adapter": f"{ADAPTERS}.langgraph.tool:sandbox_tool_adapter",
     "browser": "agentscope_runtime.sandbox:BrowserSandbox",
     "ReActAgent": "agentscope.agent:ReActAgent",
+    "agent": "agentscope.agent:AgentBase",
     "Msg": "agentscope.message:Msg",
     "stream_printing_messages": "agentscope.pipeline:stream_printing_messages",
     "toolkit": "agentscope.tool:Toolkit",
