@@ -38,6 +38,9 @@ NAMES = {
     "append_message": f"{ENGINE}.services.session_history:SessionHistoryService.append_message",
     "AgentScopeLongTermMemory": f"{ADAPTERS}.agentscope.memory:AgentScopeLongTermMemory",
     "AgentScopeSessionHistoryMemory": f"{ADAPTERS}.agentscope.memory:AgentScopeSessionHistoryMemory",
+    "MemoryServiceFactory": f"{ENGINE}.services.memory:MemoryServiceFactory",
+    "connect": f"{ENGINE}.services.sandbox:SandboxService.connect",
+    "connect_async": f"{ENGINE}.services.sandbox:SandboxService.connect_async",
     "sandbox_tool_adapter": f"{ADAPTERS}.langgraph.tool:sandbox_tool_adapter",
     "browser": "agentscope_runtime.sandbox:BrowserSandbox",
     "ReActAgent": "agentscope.agent:ReActAgent",
@@ -50,6 +53,7 @@ NAMES = {
     "astream": "langgraph.pregel:Pregel.astream",
     "Depends": "fastapi:Depends",
     "asyncio": "asyncio:",
+    "GeneratorExit": "builtins:GeneratorExit",
 }
 """With what a name on the page begins, and where that is."""
 
@@ -63,7 +67,14 @@ PROTOCOL = {
 PLAIN = {
     *("data:", "data: [DONE]", ":", "delta: true", "delta: false", '"stream": false', "async", "None"),
     *("(msg, last)", "(message, metadata or last)", "Authorization: Bearer …", "redis://localhost:6379/0"),
-    *("in_memory", "redis", "framework", "agentscope_runtime.engine.schemas.exception", "name = Depends(…)"),
+    *(
+        "msg.usage",
+        "in_memory",
+        "redis",
+        "framework",
+        "agentscope_runtime.engine.schemas.exception",
+        "name = Depends(…)",
+    ),
 }
 """Spans that are no names, or are tried elsewhere."""
 

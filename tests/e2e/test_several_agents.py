@@ -63,8 +63,5 @@ def name_of(message: dict[str, Any]) -> str:
 
 def order(events: list[dict[str, Any]], message: str, status: str = "completed") -> int:
     """Return the number of the event at which a message began, or ended."""
-    return next(
-        event["sequence_number"]
-        for event in events
-        if event["object"] == "message" and event["id"] == message and event["status"] == status
-    )
+    found = [one for one in events if one["object"] == "message" and one["id"] == message and one["status"] == status]
+    return int(found[0]["sequence_number"])
