@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import socket
@@ -104,6 +105,35 @@ def test_it_leaves_the_program_alone() -> None:
     thread.join()
     assert answers == [200]
     assert handlers == {number: signal.getsignal(number) for number in handlers}
+
+
+def test_it_leaves_the_logs_of_the_programs_own_server_alone(caplog: pytest.LogCaptureFixture) -> None:
+    """Their settings stay; of its own start, calls and end nothing is written."""
+    names = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi")
+    loggers = [logging.getLogger(name) for name in names]
+    handler = logging.NullHandler()
+    for logger in loggers:
+        logger.addHandler(handler)
+
+    def settings() -> list[tuple[object, ...]]:
+        return [(one.level, one.propagate, one.disabled, list(one.handlers), list(one.filters)) for one in loggers]
+
+    before = settings()
+    try:
+        with caplog.at_level(logging.INFO):
+            manager = embedded.start()
+            with http(manager) as client:
+                assert client.get("/health").status_code == 200
+            assert [each[:4] for each in settings()] == [each[:4] for each in before]
+            logging.getLogger("uvicorn.access").info("a call of the program's server")
+            logging.getLogger("uvicorn.error").info("a start of the program's server")
+            manager.stop()
+        told = [record.message for record in caplog.records if record.name.startswith("uvicorn")]
+        assert told == ["a call of the program's server", "a start of the program's server"]
+        assert settings() == before
+    finally:
+        for logger in loggers:
+            logger.removeHandler(handler)
 
 
 def test_small_answers_do_not_wait_for_acknowledgements(manager: EmbeddedManager) -> None:

@@ -110,7 +110,10 @@ class EmbeddedManager:
             pool.refill.expect(sandbox_types)
             self._pool.set_result(pool)
             server = await asyncio.wrap_future(self._server)
-            await server.serve(sockets=[self._listener])
+            from agentscope_runtime.sandbox_manager.serving import quiet_thread  # loaded by now
+
+            with quiet_thread():
+                await server.serve(sockets=[self._listener])
 
 
 def start(sandbox_types: Sequence[str] = ()) -> EmbeddedManager:

@@ -6,18 +6,52 @@ Both ways to run a manager use it: the command (`__main__`) and the thread insid
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
-from collections.abc import Callable
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from agentscope_runtime.sandbox_manager.listening import BACKLOG
 
 KEEP_ALIVE = 75
 """Seconds that an idle connection is kept. Longer than clients keep theirs, so that none writes into a closing one."""
+
+
+class QuietProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # which one it is depends on what is installed
+    """HTTP without a log line for each call.
+
+    uvicorn's own `access_log=False` would silence all servers of the process: in embedded mode, the user's, too.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.access_log = False
+
+
+@contextmanager
+def quiet_thread() -> Iterator[None]:
+    """Keep from uvicorn's log what a server in this thread says that is no warning.
+
+    Programs that serve something themselves would read that two servers start, and think that one of them is wrong.
+    """
+    here = threading.get_ident()
+
+    def is_worth_it(record: logging.LogRecord) -> bool:
+        return record.thread != here or record.levelno >= logging.WARNING
+
+    log = logging.getLogger("uvicorn.error")
+    log.addFilter(is_worth_it)
+    try:
+        yield
+    finally:
+        log.removeFilter(is_worth_it)
 
 
 def configure(app: ASGIApp, *, grace: float) -> uvicorn.Config:
@@ -29,13 +63,11 @@ def configure(app: ASGIApp, *, grace: float) -> uvicorn.Config:
     """
     return uvicorn.Config(
         app,
-        # "auto" is uvloop and httptools where they are installed.
-        loop="auto",
-        http="auto",
+        loop="auto",  # uvloop where it is installed
+        http=QuietProtocol,
         ws="websockets-sansio",
         ws_per_message_deflate=False,  # VNC has compressed already; this would only add latency
         log_config=None,
-        access_log=False,
         server_header=False,
         lifespan="on",
         backlog=BACKLOG,
