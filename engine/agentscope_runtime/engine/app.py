@@ -27,12 +27,12 @@ from starlette.middleware.cors import CORSMiddleware
 
 from agentscope_runtime.engine.access import Access
 from agentscope_runtime.engine.agents import handler_of
-from agentscope_runtime.engine.errors import EngineError, InvalidOption
+from agentscope_runtime.engine.errors import MissingSession
 from agentscope_runtime.engine.frameworks import find
 from agentscope_runtime.engine.interrupts import BaseInterruptBackend, LocalInterruptBackend
 from agentscope_runtime.engine.lifespan import Hook, Lifespan, Phase, Stage, around, services
 from agentscope_runtime.engine.probes import add_probes
-from agentscope_runtime.engine.problems import answer
+from agentscope_runtime.engine.problems import ANSWERS
 from agentscope_runtime.engine.queries import Answering
 from agentscope_runtime.engine.routes import AgentRoutes
 from agentscope_runtime.engine.runner import Runner
@@ -134,7 +134,7 @@ class AgentApp(FastAPI):
         )
         self._lifespan = Lifespan(self._stages(self.router.lifespan_context))
         setattr(self.router, "lifespan_context", self._lifespan)  # noqa: B010 - its type knows no Mapping | None
-        self.exception_handlers.setdefault(EngineError, answer)
+        self.exception_handlers = {**ANSWERS, **self.exception_handlers}
         if cors_origins:
             self.add_middleware(CORSMiddleware, allow_origins=cors_origins, allow_methods=["*"], allow_headers=["*"])
         add_probes(self, self)
@@ -296,5 +296,5 @@ def _call(hook: Hook | None, app: FastAPI) -> Any:
 
 def _key(user_id: str | None, session_id: str | None) -> tuple[str, str]:
     if not session_id:
-        raise InvalidOption("which session? give session_id=…, as the request had it")
+        raise MissingSession("which session? give session_id=…, as the request had it")
     return user_id or session_id, session_id

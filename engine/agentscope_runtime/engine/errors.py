@@ -2,7 +2,8 @@
 
     EngineError
     ├── InvalidOption             an argument of a constructor or decorator is wrong, or its feature does not exist yet
-    │   └── UnknownFramework      no adapter of this name
+    │   ├── UnknownFramework      no adapter of this name
+    │   └── MissingSession        a call has to say which session it is about
     ├── MissingFramework          the adapter is there, the package that it adapts is not installed
     ├── NotStarted                it was used before it was started, or after it was stopped
     ├── NotAuthorized             no key, or a wrong one
@@ -45,6 +46,12 @@ class UnknownFramework(InvalidOption):
     """No adapter of this name; the message says `framework must be one of …`."""
 
     code, title = "unknown_framework", "Unknown framework"
+
+
+class MissingSession(InvalidOption):
+    """A call has to say which session it is about, and did not; usually it is the client who left it out."""
+
+    code, status, title = "missing_session", 422, "Missing session"
 
 
 class MissingFramework(EngineError, ImportError):

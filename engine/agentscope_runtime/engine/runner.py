@@ -24,12 +24,12 @@ from types import TracebackType
 from typing import Any, Self
 from uuid import uuid4
 
-from agentscope_runtime.engine.errors import EngineError, NotStarted
+from agentscope_runtime.engine.errors import NotStarted
 from agentscope_runtime.engine.events import EventWriter
 from agentscope_runtime.engine.frameworks import Adapter, load
 from agentscope_runtime.engine.handlers import END, Handler, advance
 from agentscope_runtime.engine.schemas.agent_schemas import AgentRequest, AgentResponse, BaseRequest, Event
-from agentscope_runtime.engine.schemas.exception import AppBaseException, UnknownAgentException
+from agentscope_runtime.engine.told import told
 
 logger = logging.getLogger(__name__)
 
@@ -179,7 +179,7 @@ class Reply:
     def failed(self, error: BaseException) -> list[Event]:
         """Log what the handler raised, and return the last events, which tell no secrets."""
         logger.error("the handler failed in session %s", self.request.session_id, exc_info=error)
-        return self._writer.fail(*_told(error))
+        return self._writer.fail(*told(error))
 
     def canceled(self) -> list[Event]:
         """Return the last events when somebody stopped the run; what the handler says after that is not said."""
@@ -195,16 +195,6 @@ def with_ids(request: Any) -> Any:
     session_id = getattr(request, "session_id", None) or str(uuid4())
     user_id = getattr(request, "user_id", None) or session_id
     return request.model_copy(update={"session_id": session_id, "user_id": user_id})
-
-
-def _told(error: BaseException) -> tuple[str, str]:
-    """Return the code and the words of an error for the client; of errors that were not made for it, only the type."""
-    if isinstance(error, AppBaseException):
-        return error.code, error.message
-    if isinstance(error, EngineError):
-        return error.code, str(error)
-    unknown = UnknownAgentException(error)
-    return unknown.code, unknown.message
 
 
 async def _finished(result: Any) -> None:
