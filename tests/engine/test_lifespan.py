@@ -13,6 +13,7 @@ from fastapi import FastAPI
 
 from agentscope_runtime.engine.errors import InvalidOption
 from agentscope_runtime.engine.lifespan import Lifespan, Stage, Told, around, kept
+from agentscope_runtime.engine.services.base import Service
 
 APP = FastAPI(title="Friday")
 
@@ -45,7 +46,7 @@ class Diary:
         return DiaryService(self, fails, runs)
 
 
-class DiaryService:
+class DiaryService(Service):
     """A service that writes a diary."""
 
     def __init__(self, diary: Diary, fails: str, runs: bool) -> None:

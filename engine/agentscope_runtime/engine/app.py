@@ -28,13 +28,12 @@ from starlette.middleware.cors import CORSMiddleware
 from agentscope_runtime.engine.access import Access
 from agentscope_runtime.engine.agents import handler_of
 from agentscope_runtime.engine.errors import MissingSession
-from agentscope_runtime.engine.frameworks import find
 from agentscope_runtime.engine.interrupts import BaseInterruptBackend, LocalInterruptBackend
-from agentscope_runtime.engine.lifespan import Hook, Lifespan, Phase, Stage, around, services
+from agentscope_runtime.engine.lifespan import Hook, Lifespan, Phase, stages
 from agentscope_runtime.engine.probes import add_probes
 from agentscope_runtime.engine.problems import ANSWERS
 from agentscope_runtime.engine.queries import Answering
-from agentscope_runtime.engine.routes import AgentRoutes
+from agentscope_runtime.engine.routes import AgentRoutes, check_endpoint, query_path
 from agentscope_runtime.engine.runner import Runner
 from agentscope_runtime.engine.runs import Runs
 from agentscope_runtime.engine.schemas.agent_schemas import AgentRequest
@@ -132,7 +131,8 @@ class AgentApp(FastAPI):
                 keep_alive_s=keep_alive_s,
             ),
         )
-        self._lifespan = Lifespan(self._stages(self.router.lifespan_context))
+        native_stage = self.router.lifespan_context
+        self._lifespan = Lifespan(stages(self._runner, self._runs, self._routes.load, native_stage))
         setattr(self.router, "lifespan_context", self._lifespan)  # noqa: B010 - its type knows no Mapping | None
         self.exception_handlers = {**ANSWERS, **self.exception_handlers}
         if cors_origins:
@@ -184,11 +184,12 @@ class AgentApp(FastAPI):
         Raises:
             UnknownFramework: no framework of this name.
             MissingFramework: its package is not installed.
+            InvalidOption: it is nothing that can be a path.
         """
-        find(framework)  # an error belongs to the line that names the framework
+        where = query_path(framework, self.endpoint_path if path is None else path)
 
         def register(handler: F) -> F:
-            self._routes.add_query(handler, framework, path or self.endpoint_path)
+            self._routes.add_query(handler, framework, where)
             return handler
 
         return register
@@ -199,7 +200,11 @@ class AgentApp(FastAPI):
         Args:
             path: Where.
             methods: `["POST"]` by default.
+
+        Raises:
+            InvalidOption: it is nothing that can be a path, or no list of methods.
         """
+        check_endpoint(path, methods)
 
         def register(function: F) -> F:
             self._routes.add_endpoint(function, path, methods)
@@ -274,24 +279,6 @@ class AgentApp(FastAPI):
         takes_runner = bool(kinds - {inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD})
         setattr(self._runner, f"{name}_handler", MethodType(function, self._runner) if takes_runner else function)
         return function
-
-    def _stages(self, native: Stage) -> list[Stage]:
-        """Return what happens at the start, in this order, and at the end, in the opposite one."""
-        runner, runs = self._runner, self._runs
-        return [
-            *services(),
-            around(None, lambda _: runs.aclose(), "closing the interrupt backend"),
-            around(lambda _: self._routes.load(), None, "the adapters"),
-            around(lambda _: runner.start(), lambda _: runner.stop(), "the shutdown hook"),
-            around(lambda _: _call(self.before_start, self), lambda _: _call(self.after_finish, self), "after_finish"),
-            native,
-            # First at the end: handlers use what the application's lifespan holds.
-            around(None, lambda _: runs.stop_all(), "stopping the runs"),
-        ]
-
-
-def _call(hook: Hook | None, app: FastAPI) -> Any:
-    return None if hook is None else hook(app)
 
 
 def _key(user_id: str | None, session_id: str | None) -> tuple[str, str]:

@@ -12,11 +12,14 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any
 
 from fastapi import FastAPI
 
 from agentscope_runtime.engine.errors import InvalidOption
+from agentscope_runtime.engine.runner import Runner
+from agentscope_runtime.engine.runs import Runs
+from agentscope_runtime.engine.services.base import Service
 
 logger = logging.getLogger(__name__)
 
@@ -70,22 +73,6 @@ class Lifespan:
             self.phase = Phase.STOPPED
 
 
-class Service(Protocol):
-    """What runs while an application does."""
-
-    async def start(self) -> None:
-        """Start it."""
-        ...
-
-    async def stop(self) -> None:
-        """Stop it."""
-        ...
-
-    async def health(self) -> bool:
-        """Tell whether it was started and works."""
-        ...
-
-
 def around(start: Hook | None, end: Hook | None, name: str) -> Stage:
     """Call one function with the application at the start, and one at the end.
 
@@ -131,6 +118,31 @@ def kept(name: str, make: Callable[[], Awaitable[Service]]) -> Stage:
                     delattr(app.state, name)
 
     return stage
+
+
+def stages(runner: Runner, runs: Runs, load: Callable[[], Awaitable[None]], native: Stage) -> list[Stage]:
+    """Return what happens at the start of an `AgentApp`, in this order, and at the end, in the opposite one.
+
+    Args:
+        runner: What handlers get as `self`.
+        runs: Where they run.
+        load: Imports their frameworks.
+        native: What FastAPI does, the user's lifespan in it.
+    """
+    return [
+        *services(),
+        around(None, lambda app: runs.aclose(), "closing the interrupt backend"),
+        around(lambda app: load(), None, "the adapters"),
+        around(lambda app: runner.start(), lambda app: runner.stop(), "the shutdown hook"),
+        around(lambda app: _own(app.before_start, app), lambda app: _own(app.after_finish, app), "after_finish"),
+        native,
+        # First at the end: handlers use what the application's lifespan holds.
+        around(None, lambda app: runs.stop_all(), "stopping the runs"),
+    ]
+
+
+def _own(hook: Hook | None, app: FastAPI) -> Any:
+    return None if hook is None else hook(app)
 
 
 def services() -> list[Stage]:
