@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import pytest
@@ -102,3 +103,10 @@ def test_every_method_of_a_browser_has_a_schema(box: RecordedBox | RecordedBoxAs
         assert "self" not in schema["properties"]
         assert all(property.get("description") for property in schema["properties"].values()), method.__name__
         assert description_of(method), method.__name__
+
+
+def test_a_partial_hides_what_it_gives() -> None:
+    """Models are told of the rest, in the words of the function itself."""
+    given = partial(documented, second="b")
+    assert [parameter.name for parameter in parameters_of(given)] == ["first", "third"]
+    assert description_of(given).startswith("Do something.")

@@ -22,9 +22,10 @@ def test_a_result_is_read_by_its_parts() -> None:
         {"type": "image"},
         {"type": "resource", "uri": "file:///a"},
         {"type": "text", "text": ""},
+        {"type": "audio", "data": "BBBB"},
     ]
     outcome = outcome_of({"meta": None, "content": parts, "isError": True})
-    assert outcome.text == 'one\n[image/png]\n[image]\n{"type": "resource", "uri": "file:///a"}'
+    assert outcome.text == 'one\n[image/png]\n[image]\n{"type": "resource", "uri": "file:///a"}\n[audio/wav]'
     assert (outcome.images, outcome.failed) == ((Medium("image/png", "AAAA"),), True)
 
 
@@ -34,7 +35,7 @@ def test_a_result_is_read_by_its_parts() -> None:
 )
 def test_other_results_are_text_or_json(result: Any, text: str) -> None:
     """Tools that know nothing of sandboxes return what they like."""
-    assert outcome_of(result) == Outcome(text)
+    assert outcome_of(result) == Outcome((text,))
 
 
 async def test_sync_and_async_methods_are_called_alike() -> None:
@@ -61,7 +62,7 @@ class Adder:
 async def test_objects_and_partials_are_tools() -> None:
     """Whatever can be called, sync or async."""
     tool = SandboxTool(Adder())
-    assert (tool.name, tool.is_async, await tool.call_async(a=1, b=2)) == ("Adder", True, Outcome("3"))
+    assert (tool.name, tool.is_async, await tool.call_async(a=1, b=2)) == ("Adder", True, Outcome(("3",)))
     box = RecordedBox()
     click = SandboxTool(partial(box.browser_click, element="Button"), name="press")
     await click.call_async(ref="e1")
@@ -92,3 +93,16 @@ async def test_a_cancelled_run_does_not_wait_for_its_tool() -> None:
         await task
     assert not leave.is_set()
     leave.set()
+
+
+async def test_many_block_side_by_side() -> None:
+    """More than the default pools of threads hold: a hundred sessions wait for a hundred sandboxes."""
+    together = threading.Barrier(100, timeout=30)
+    tools = [SandboxTool(lambda: str(together.wait() >= 0), name="wait") for _ in range(100)]
+    outcomes = await asyncio.gather(*(tool.call_async() for tool in tools))
+    assert {outcome.text for outcome in outcomes} == {"True"}
+
+
+def test_a_tool_that_failed_in_silence_says_that() -> None:
+    """A model that reads nothing would take it for a success."""
+    assert outcome_of({"content": [], "isError": True}).text == "the tool failed, and did not say why"

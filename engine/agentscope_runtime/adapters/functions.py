@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any, get_type_hints
 
 from pydantic import BaseModel, Field, create_model
@@ -19,7 +20,7 @@ _ARGUMENT = re.compile(r"\*{0,2}(\w+)\s*(?:\([^)]*\))?:\s*(.*)$")
 
 def description_of(function: Callable[..., Any]) -> str:
     """Return what a function is for: its docstring without the sections about arguments and the like."""
-    lines = (inspect.getdoc(function) or "").splitlines()
+    lines = (inspect.getdoc(inner_of(function)) or "").splitlines()
     end = next((number for number, line in enumerate(lines) if _SECTION.match(line)), len(lines))
     return "\n".join(lines[:end]).strip()
 
@@ -28,7 +29,7 @@ def argument_descriptions(function: Callable[..., Any]) -> dict[str, str]:
     """Return what the docstring says of each argument."""
     described: dict[str, str] = {}
     inside, name, level = False, "", 0
-    for line in (inspect.getdoc(function) or "").splitlines():
+    for line in (inspect.getdoc(inner_of(function)) or "").splitlines():
         if _SECTION.match(line):
             inside = line.startswith(("Args", "Arguments", "Parameters"))
         elif inside and line.strip():
@@ -54,16 +55,26 @@ def arguments_model(function: Callable[..., Any], name: str) -> type[BaseModel]:
 
 
 def parameters_of(function: Callable[..., Any]) -> list[inspect.Parameter]:
-    """Return the parameters that can be given by name, their annotations resolved; without one it is anything."""
+    """Return the parameters that can be given by name, their annotations resolved; without one it is anything.
+
+    What a partial gives is nobody else's to give.
+    """
     try:
-        hints = get_type_hints(function, include_extras=True)
+        hints = get_type_hints(inner_of(function), include_extras=True)
     except NameError:  # names that are imported for type checkers only
         hints = {}
+    given = function.keywords if isinstance(function, partial) else {}
     return [
         parameter.replace(annotation=_known(hints.get(parameter.name, parameter.annotation)))
         for parameter in inspect.signature(function).parameters.values()
-        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY) and parameter.name not in given
     ]
+
+
+def inner_of(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function itself, where a partial of it is given, or an object that can be called."""
+    inner = function.func if isinstance(function, partial) else function
+    return inner if inspect.isroutine(inner) or inspect.isclass(inner) else type(inner).__call__
 
 
 def schema_of(model: type[BaseModel]) -> dict[str, Any]:

@@ -10,28 +10,46 @@ Any other function works, too. Not here: the frameworks' own tools, which are ma
 from __future__ import annotations
 
 import inspect
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
+import anyio.to_thread
+from anyio import CapacityLimiter
+from anyio.lowlevel import RunVar
 from pydantic import BaseModel
 
-from agentscope_runtime.adapters.functions import arguments_model, description_of
-from agentscope_runtime.adapters.media import UNKNOWN, Medium
+from agentscope_runtime.adapters.functions import arguments_model, description_of, inner_of
+from agentscope_runtime.adapters.media import Medium
 from agentscope_runtime.engine.serialization import to_json
+
+MOST_CALLS = 256
+"""Functions that block, run at the same time, each in a thread that mostly waits for its sandbox; more wait."""
+
+_turns: RunVar[CapacityLimiter] = RunVar("turns of tools that block")
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What a tool gave."""
 
-    text: str
-    """What it said; a picture is mentioned."""
-    images: tuple[Medium, ...] = ()
+    parts: tuple[str | Medium, ...] = ()
+    """What it said, pictures and sounds, in their order."""
     failed: bool = False
     """Whether what it says is why it failed."""
+    meta: Any = None
+    """What it says of the result."""
+
+    @property
+    def text(self) -> str:
+        """What it said, for those who only read; a picture is mentioned."""
+        return "\n".join(part if isinstance(part, str) else f"[{part.media_type}]" for part in self.parts)
+
+    @property
+    def images(self) -> tuple[Medium, ...]:
+        """The pictures."""
+        return tuple(part for part in self.parts if isinstance(part, Medium) and part.kind == "image")
 
 
 class SandboxTool:
@@ -44,7 +62,7 @@ class SandboxTool:
         self.function = function
         self.name = name or _name_of(function)
         self.description = description_of(function) if description is None else description
-        self.is_async = _is_async(function)
+        self.is_async = inspect.iscoroutinefunction(inner_of(function))
 
     @cached_property
     def arguments(self) -> type[BaseModel]:
@@ -61,51 +79,55 @@ class SandboxTool:
             raise TypeError(f"the tool {self.name} is asynchronous: run the agent by its asynchronous methods")
         return outcome_of(self.function(**arguments))
 
-    async def call_async(self, **arguments: Any) -> Outcome:
+    async def call_async(self, *values: Any, **arguments: Any) -> Outcome:
         """Run it; a function that blocks does so in a thread of its own."""
-        if self.is_async:
-            return outcome_of(await self.function(**arguments))
-        import anyio.to_thread
+        return outcome_of(await self.result_of(*values, **arguments))
 
+    async def result_of(self, *values: Any, **arguments: Any) -> Any:
+        """Do the same, and return what it returned."""
+        if self.is_async:
+            return await self.function(*values, **arguments)
+        call = partial(self.function, *values, **arguments)
         # A cancelled run does not wait for the tool: the sandbox may take a minute, and the user pressed stop.
-        result = await anyio.to_thread.run_sync(partial(self.function, **arguments), abandon_on_cancel=True)
-        return outcome_of(await result if inspect.isawaitable(result) else result)
+        result = await anyio.to_thread.run_sync(call, abandon_on_cancel=True, limiter=_limiter())
+        return await result if inspect.isawaitable(result) else result
 
 
 def outcome_of(result: Any) -> Outcome:
     """Read what a tool returned: a sandbox's result by its parts, everything else as text or JSON."""
+    if isinstance(result, BaseModel):
+        result = result.model_dump(mode="json", by_alias=True)
     if isinstance(result, Mapping) and isinstance(result.get("content"), list):
-        parts = [part for part in result["content"] if isinstance(part, Mapping)]
-        images = tuple(image for part in parts if (image := _image(part)) is not None)
-        text = "\n".join(filter(None, map(_text, parts)))
-        return Outcome(text, images, bool(result.get("isError")))
-    return Outcome(result if isinstance(result, str) else to_json(result))
+        parts = tuple(part for item in result["content"] if isinstance(item, Mapping) and (part := _part(item)))
+        failed = bool(result.get("isError"))
+        silent = failed and not parts
+        return Outcome(("the tool failed, and did not say why",) if silent else parts, failed, result.get("meta"))
+    return Outcome((result if isinstance(result, str) else to_json(result),))
 
 
-def _text(part: Mapping[str, Any]) -> str:
-    match part:
-        case {"type": "text", "text": str(text)}:
+def _part(item: Mapping[str, Any]) -> str | Medium:
+    """Return a part of a tool's result, which comes in the form of MCP."""
+    match item:
+        case {"type": "text", "text": str(text)} | {"type": "resource", "resource": {"text": str(text)}}:
             return text
+        case {"type": "image" | "audio" as kind, "data": str(data)}:
+            return Medium(item.get("mimeType") or f"{kind}/{'png' if kind == 'image' else 'wav'}", data)
         case {"type": "image", "mimeType": str(media_type)}:
             return f"[{media_type}]"
         case {"type": "image"}:
             return "[image]"
-    return json.dumps(part, ensure_ascii=False, default=str)
+    return to_json(item)
 
 
-def _image(part: Mapping[str, Any]) -> Medium | None:
-    if part.get("type") != "image" or not isinstance(part.get("data"), str):
-        return None
-    return Medium(part.get("mimeType") or UNKNOWN, part["data"])
+def _limiter() -> CapacityLimiter:
+    """Return what all tools of this event loop share; anyio's own, forty, is shared with everything else, too."""
+    try:
+        return _turns.get()
+    except LookupError:
+        _turns.set(limiter := CapacityLimiter(MOST_CALLS))
+        return limiter
 
 
 def _name_of(function: Callable[..., Any]) -> str:
     inner = function.func if isinstance(function, partial) else function
     return getattr(inner, "__name__", None) or type(inner).__name__
-
-
-def _is_async(function: Callable[..., Any]) -> bool:
-    inner = function.func if isinstance(function, partial) else function
-    if not (inspect.isroutine(inner) or inspect.isclass(inner)):
-        inner = type(inner).__call__  # an object that can be called
-    return inspect.iscoroutinefunction(inner)

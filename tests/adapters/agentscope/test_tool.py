@@ -10,11 +10,15 @@ from collections.abc import Callable
 from typing import Any, ClassVar, cast
 
 import pytest
-from agentscope.message import ToolUseBlock
+from agentscope.message import Msg, ToolUseBlock
 from agentscope.tool import Toolkit, ToolResponse, execute_python_code
 from answering_browser import PIXEL, TOOLS, Browser, BrowserAsync
 from pydantic import BaseModel
+from scripted_chat import Turn, friday
 
+from agentscope_runtime.adapters.agentscope.agent import spoken
+from agentscope_runtime.adapters.agentscope.message import agentscope_msg_to_message
+from agentscope_runtime.adapters.agentscope.stream import MsgTranslator
 from agentscope_runtime.adapters.agentscope.tool import (
     accept_bound_methods,
     agentscope_tool_adapter,
@@ -22,7 +26,8 @@ from agentscope_runtime.adapters.agentscope.tool import (
     response_of,
     sandbox_tool_adapter,
 )
-from agentscope_runtime.sandbox.errors import Unavailable
+from agentscope_runtime.engine.schemas.kinds import MessageType
+from agentscope_runtime.engine.steps import Open
 
 
 def anything(box: Browser) -> Any:
@@ -99,12 +104,12 @@ async def test_a_failure_inside_the_sandbox_is_a_result() -> None:
 
 
 async def test_a_sandbox_that_is_not_there_is_told_to_the_model() -> None:
-    """agentscope turns errors into text; nothing is swallowed on the way."""
+    """In the words that agentscope has for errors, and marked as one."""
     toolkit, box = Toolkit(), anything(Browser())
     toolkit.register_tool_function(box.browser_navigate_back)
     assert "no sandbox is there" in text_of(await call(toolkit, "browser_navigate_back"))
-    with pytest.raises(Unavailable):
-        await sandbox_tool_adapter(box.browser_navigate_back)()
+    said = await sandbox_tool_adapter(box.browser_navigate_back)()
+    assert (text_of(said), said.metadata) == ("Error: no sandbox is there", {"isError": True, "meta": None})
 
 
 async def test_a_blocking_method_runs_off_the_loop() -> None:
@@ -145,13 +150,6 @@ async def test_whoever_is_cancelled_does_not_wait_for_the_sandbox() -> None:
     with pytest.raises(asyncio.CancelledError):
         await running
     go.set()
-
-
-async def test_many_block_side_by_side() -> None:
-    """More than the default pool of threads holds: a hundred sessions wait for a hundred sandboxes."""
-    together = threading.Barrier(100, timeout=30)
-    tool = sandbox_tool_adapter(lambda: str(together.wait() >= 0))
-    assert {text_of(one) for one in await asyncio.gather(*(tool() for _ in range(100)))} == {"True"}
 
 
 async def test_a_partial_hides_what_it_gives() -> None:
@@ -270,3 +268,17 @@ async def test_a_streaming_tool_stays_one() -> None:
 
     toolkit = agentscope_toolkit_adapter([count])
     assert text_of(await call(toolkit, "count")) == "2"
+
+
+async def test_users_are_told_that_a_tool_failed() -> None:
+    """By the metadata of its result, as with the other frameworks; also where it was kept meanwhile."""
+    toolkit, turns = Toolkit(), [Turn(calls=[("1", "browser_close", {})]), Turn("It failed.")]
+    toolkit.register_tool_function(anything(Browser()).browser_close)
+    outputs = [output async for output in spoken(friday(turns, toolkit=toolkit), [Msg("user", "x", "user")])]
+    translator = MsgTranslator()
+    steps = [step for output in outputs for step in translator.take(output)]
+    results = [step for step in steps if isinstance(step, Open) and step.type == MessageType.PLUGIN_CALL_OUTPUT]
+    assert [(step.metadata or {}).get("status") for step in results] == ["error"]
+    kept = [message for msg, *_ in outputs[:-1] for message in agentscope_msg_to_message(msg)]
+    failed = [message.type for message in kept if (message.metadata or {}).get("status") == "error"]
+    assert failed == [MessageType.PLUGIN_CALL_OUTPUT]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from typing import Any
 
@@ -96,3 +97,19 @@ async def test_any_function_is_a_tool() -> None:
     function = sandbox_tool_adapter(add, name="plus", description="Adds.")
     assert (function.name, function.description) == ("plus", "Adds.")
     assert (await called(function, a=2)).result == ToolResult(content="3")
+
+
+async def test_many_block_side_by_side() -> None:
+    """More than the event loop's own threads are: forty sessions wait for forty sandboxes."""
+    together = threading.Barrier(40, timeout=30)
+    function = sandbox_tool_adapter(lambda: str(together.wait() >= 0), name="wait")
+    runs = [called(function._per_run_copy()) for _ in range(40)]  # as agents do with their tools in each run
+    assert [one.result for one in await asyncio.gather(*runs)] == [ToolResult(content="True")] * 40
+    assert function._per_run_copy().tool_hooks, "agents would wait in the loop's threads"
+
+
+def test_a_synchronous_run_calls_it_where_it_is() -> None:
+    """Agno would warn of a hook that it cannot wait for."""
+    box = RecordedBox()
+    FunctionCall(function=sandbox_tool_adapter(box.browser_snapshot)._per_run_copy(), arguments={}).execute()
+    assert box.threads == [threading.get_ident()]

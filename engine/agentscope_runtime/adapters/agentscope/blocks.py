@@ -24,6 +24,11 @@ from agentscope_runtime.engine.serialization import to_json, to_jsonable
 
 Block = dict[str, Any]
 
+
+class FailedBlocks(list[Any]):
+    """What a tool said that failed: blocks as any, but agentscope's results have no other place to say so."""
+
+
 MEDIA = frozenset({"image", "audio", "video", "file"})
 """Types of blocks that have a source: an address, or bytes in base64."""
 

@@ -29,7 +29,7 @@ from agentscope_runtime.adapters.agentscope.runs import (
     RESULTS,
     Run,
     call_data,
-    origin_of,
+    metadata_of,
     result_data,
     result_media,
     role_in,
@@ -78,7 +78,7 @@ def _messages_of(msg: Msg) -> Iterator[Message]:
             role=role_in(run.kind, msg.role),
             content=_parts_of(run),
             status=RunStatus.Completed,
-            metadata=origin_of(msg) | {_FORM: to_jsonable(form | ({"extras": extras} if extras else {}))},
+            metadata=metadata_of(msg, run) | {_FORM: to_jsonable(form | ({"extras": extras} if extras else {}))},
         )
 
 

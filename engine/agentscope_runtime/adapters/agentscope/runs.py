@@ -14,6 +14,7 @@ from agentscope.message import Msg
 
 from agentscope_runtime.adapters.agentscope.blocks import (
     Block,
+    FailedBlocks,
     arguments_of,
     as_part,
     blocks_in,
@@ -49,6 +50,11 @@ class Run:
     number: int
     """Which of this kind it is within its Msg: what comes before it may still be inserted while it is streamed."""
     blocks: list[Block]
+
+    @property
+    def failed(self) -> bool:
+        """Whether it is the result of a tool that failed."""
+        return self.kind in RESULTS and isinstance(self.blocks[0].get("output"), FailedBlocks)
 
 
 def runs_of(blocks: Iterable[Block], alone: Container[str] = ()) -> list[Run]:
@@ -90,6 +96,11 @@ def role_in(kind: str, role: str) -> str:
 def origin_of(msg: Msg) -> dict[str, Any]:
     """Return the metadata by which the messages of a Msg are known."""
     return {"original_id": msg.id, "original_name": msg.name, "original_metadata": to_jsonable(msg.metadata or {})}
+
+
+def metadata_of(msg: Msg, run: Run) -> dict[str, Any]:
+    """Return the metadata of the message that a run of a Msg is."""
+    return origin_of(msg) | ({"status": "error"} if run.failed else {})
 
 
 def call_data(block: Mapping[str, Any], *, whole: bool = False) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from agentscope_runtime.adapters.agentscope.runs import (
     RESULTS,
     Run,
     call_data,
+    metadata_of,
     origin_of,
     result_data,
     result_media,
@@ -194,12 +195,14 @@ class _Telling:
 
     def _begin(self, msg: Msg, run: Run, key: Key) -> Iterator[Step]:
         if key not in self._open:
-            self._open[key] = Open(key, run.kind, role_in(run.kind, msg.role), origin_of(msg))
+            self._open[key] = Open(key, run.kind, role_in(run.kind, msg.role), metadata_of(msg, run))
             yield self._open[key]
 
     def _close(self, msg: Msg, key: Key, usage: dict[str, Any] | None) -> Iterator[Step]:
         if (opening := self._open.pop(key, None)) is not None:
-            if opening.metadata != (metadata := origin_of(msg)):  # structured output comes with the end
+            if opening.metadata != (
+                metadata := {**(opening.metadata or {}), **origin_of(msg)}
+            ):  # structured output comes with the end
                 yield Open(key, opening.type, opening.role, metadata)
             yield Close(key, usage)
 

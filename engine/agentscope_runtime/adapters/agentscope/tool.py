@@ -12,102 +12,56 @@ import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-import anyio.to_thread
 from agentscope.tool import Toolkit, ToolResponse
-from anyio import CapacityLimiter
-from anyio.lowlevel import RunVar
 from pydantic import BaseModel
 
-from agentscope_runtime.adapters.agentscope.blocks import Block
+from agentscope_runtime.adapters.agentscope.blocks import FailedBlocks, as_block
 from agentscope_runtime.adapters.functions import parameters_of
-from agentscope_runtime.engine.serialization import to_json, to_jsonable
+from agentscope_runtime.adapters.sandbox_tools import Outcome, SandboxTool, outcome_of
+from agentscope_runtime.engine.schemas.content import TextContent
+from agentscope_runtime.engine.serialization import to_jsonable
 from agentscope_runtime.sandbox._async.sandbox import SandboxAsync
 from agentscope_runtime.sandbox._sync.sandbox import Sandbox
+from agentscope_runtime.sandbox.errors import SandboxError
 
 ToolFunction = Callable[..., Awaitable[ToolResponse]]
-
-MOST_CALLS = 256
-"""Functions that block, run at the same time, each in a thread that mostly waits for its sandbox; more wait."""
-
-_turns: RunVar[CapacityLimiter] = RunVar("turns of tools that block")
 
 
 def sandbox_tool_adapter(func: Callable[..., Any]) -> ToolFunction:
     """Return a function for `toolkit.register_tool_function`, with the name, the parameters and the words of `func`.
 
     It returns blocks, pictures as pictures. A function that blocks is run in a thread; whoever is cancelled meanwhile
-    does not wait for it.
+    does not wait for it. What fails in the sandbox is a result that says so.
 
     Args:
         func: A method of a sandbox, or any other function, of which kind ever.
     """
-    inner = func.func if isinstance(func, functools.partial) else func
+    tool = SandboxTool(func)
 
-    @functools.wraps(inner)
-    async def tool(*args: Any, **kwargs: Any) -> ToolResponse:
-        call = functools.partial(func, *args, **kwargs)
-        if inspect.iscoroutinefunction(inner):
-            return response_of(await call())
-        result = await anyio.to_thread.run_sync(call, abandon_on_cancel=True, limiter=_limiter())
-        return response_of(await result if inspect.isawaitable(result) else result)
+    @functools.wraps(func.func if isinstance(func, functools.partial) else func)
+    async def call(*args: Any, **kwargs: Any) -> ToolResponse:
+        try:
+            return response_of(await tool.result_of(*args, **kwargs))
+        except SandboxError as error:
+            return _response(Outcome((f"Error: {error}",), failed=True))  # as agentscope words it
 
-    tool.__name__ = getattr(inner, "__name__", type(inner).__name__)
+    call.__name__ = tool.name
     # Annotations as types: agentscope makes the schema of them as they stand.
-    vars(tool)["__signature__"] = inspect.Signature(_parameters(func), return_annotation=ToolResponse)
-    return tool
-
-
-def _parameters(func: Callable[..., Any]) -> list[inspect.Parameter]:
-    if not isinstance(func, functools.partial):
-        return parameters_of(func)
-    left = inspect.signature(func).parameters.keys() - func.keywords.keys()
-    return [parameter for parameter in parameters_of(func.func) if parameter.name in left]
-
-
-def _limiter() -> CapacityLimiter:
-    try:
-        return _turns.get()
-    except LookupError:
-        _turns.set(limiter := CapacityLimiter(MOST_CALLS))
-        return limiter
+    vars(call)["__signature__"] = inspect.Signature(parameters_of(func), return_annotation=ToolResponse)
+    return call
 
 
 def response_of(result: Any) -> ToolResponse:
     """Return what a tool returned in agentscope's words; a sandbox's failure has `isError` in its metadata."""
     if isinstance(result, ToolResponse):
         return result
-    if isinstance(result, BaseModel):
-        result = result.model_dump(mode="json", by_alias=True)
-    if isinstance(result, Mapping) and isinstance(result.get("content"), list):
-        blocks = [_block_of(item) for item in result["content"] if isinstance(item, Mapping)]
-        failed = bool(result.get("isError"))
-        if failed and not blocks:
-            blocks = [_text("the tool failed, and did not say why")]
-        return _response(blocks, {"isError": failed, "meta": to_jsonable(result.get("meta"))})
-    if result is None:
-        return _response([], None)
-    return _response([_text(result if isinstance(result, str) else to_json(result))], None)
+    return _response(Outcome() if result is None else outcome_of(result))
 
 
-def _response(blocks: list[Any], metadata: dict[str, Any] | None) -> ToolResponse:
-    return ToolResponse(content=blocks, metadata=metadata)
-
-
-def _text(text: str) -> Block:
-    return {"type": "text", "text": text}
-
-
-def _block_of(item: Mapping[str, Any]) -> Block:
-    """Return a part of a tool's result, which comes in the form of MCP, as a block."""
-    match item:
-        case {"type": "text", "text": str(text)}:
-            return _text(text)
-        case {"type": "image" | "audio" as kind, "data": str(data)}:
-            media_type = item.get("mimeType") or f"{kind}/{'png' if kind == 'image' else 'wav'}"
-            return {"type": kind, "source": {"type": "base64", "media_type": media_type, "data": data}}
-        case {"type": "resource", "resource": {"text": str(text)}}:
-            return _text(text)
-    return _text(to_json(item))
+def _response(outcome: Outcome) -> ToolResponse:
+    content: list[Any] = [as_block(TextContent(text=p) if isinstance(p, str) else p.content()) for p in outcome.parts]
+    metadata = {"isError": outcome.failed, "meta": to_jsonable(outcome.meta)}
+    return ToolResponse(content=FailedBlocks(content) if outcome.failed else content, metadata=metadata)
 
 
 def agentscope_tool_adapter(tool: Any, name: str | None = None, description: str | None = None) -> Any:

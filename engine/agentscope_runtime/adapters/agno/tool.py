@@ -2,16 +2,18 @@
 
     agent = Agent(model=…, tools=[sandbox_tool_adapter(box.browser_navigate), sandbox_tool_adapter(box.browser_click)])
 
-Agno itself runs what blocks in threads, and shows the pictures that a tool gave to models that can see.
+Agno shows the pictures that a tool gave to models that can see.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
 from agno.media import Image
 from agno.tools.function import Function, ToolResult
+from pydantic import Field
 
 from agentscope_runtime.adapters.functions import schema_of
 from agentscope_runtime.adapters.sandbox_tools import Outcome, SandboxTool
@@ -19,6 +21,25 @@ from agentscope_runtime.adapters.sandbox_tools import Outcome, SandboxTool
 
 class ToolFailed(Exception):
     """What a tool said when it failed; agno tells it to the model."""
+
+
+class _BlockingFunction(Function):
+    """A function that blocks; asynchronous runs call it in the threads that all adapters share.
+
+    Agno would use those of the event loop, of which there are four more than processors. It waits for a hook that is
+    asynchronous instead; synchronous runs have no use for one.
+    """
+
+    in_thread: Callable[..., Any] = Field(exclude=True)
+
+    def _per_run_copy(self) -> Function:
+        copy = super()._per_run_copy()
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return copy
+        copy.tool_hooks = [*(self.tool_hooks or ()), self.in_thread]
+        return copy
 
 
 def sandbox_tool_adapter(
@@ -36,13 +57,18 @@ def sandbox_tool_adapter(
     async def run_async(**arguments: Any) -> Any:
         return _answer(await tool.call_async(**arguments))
 
-    return Function(
-        name=tool.name,
-        description=tool.description,
-        parameters=schema_of(tool.arguments),
-        entrypoint=run_async if tool.is_async else run,
-        skip_entrypoint_processing=True,  # the schema is there; the entry point's own would say nothing
-    )
+    async def in_thread(arguments: dict[str, Any]) -> Any:
+        return await run_async(**arguments)
+
+    told: dict[str, Any] = {
+        "name": tool.name,
+        "description": tool.description,
+        "parameters": schema_of(tool.arguments),
+        "skip_entrypoint_processing": True,  # the schema is there; the entry point's own would say nothing
+    }
+    if tool.is_async:
+        return Function(entrypoint=run_async, **told)
+    return _BlockingFunction(entrypoint=run, in_thread=in_thread, **told)
 
 
 def _answer(outcome: Outcome) -> ToolResult:
