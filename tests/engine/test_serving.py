@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from fastapi import FastAPI
 from managers import eventually, free_port
 from strict_reader import parse_sse, read
 
-from agentscope_runtime.engine import AgentApp
+from agentscope_runtime.engine import AgentApp, serving
 from agentscope_runtime.engine.errors import InvalidOption
 
 PROGRAM = """
@@ -195,11 +196,41 @@ async def test_in_a_notebook_a_failed_start_is_heard_of() -> None:
         AgentApp(before_start=fail).run(host="127.0.0.1", port=0, log_config=None)
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0"])
+def test_a_port_that_is_taken_is_refused_before_anything_starts(host: str) -> None:
+    """Services and the user's lifespan would run for nothing."""
+    started: list[FastAPI] = []
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(InvalidOption, match=rf"cannot listen on {host}:{port}: something listens there already"):
+            AgentApp(before_start=started.append, bearer_token="a-long-secret").run(host=host, port=port)
+    assert not started
+
+
+def test_an_address_that_is_not_here_is_refused() -> None:
+    """A name that nobody knows, and a number that is another machine's."""
+    with pytest.raises(InvalidOption, match=r"cannot listen on no.such.host.invalid:8090: .* choose another"):
+        serving.check_free("no.such.host.invalid", 8090)
+    with pytest.raises(InvalidOption, match=r"cannot listen on 192\.0\.2\.1:8090: this machine has no such address"):
+        serving.check_free("192.0.2.1", 8090)
+
+
+def test_an_address_can_be_had_again_at_once() -> None:
+    """A server that was just stopped leaves connections behind that wait in the kernel; they are not in the way."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)):
+            other.accept()[0].close()
+    serving.check_free("127.0.0.1", port)
+    serving.check_free("127.0.0.1", port)
+
+
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What uvicorn would be told."""
     seen: dict[str, Any] = {}
     monkeypatch.setattr(uvicorn, "run", lambda app, **options: seen.update(app=app, **options))
+    monkeypatch.setattr(serving, "check_free", lambda host, port: None)  # somebody may run an agent on this machine
     for name in ("HOST", "PORT", "AGENT_BEARER_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     return seen
@@ -210,6 +241,7 @@ def test_uvicorn_is_told_address_and_options(told: dict[str, Any], caplog: pytes
     app = AgentApp()
     app.run(host="127.0.0.1", port=8090, log_level="debug")
     grace = told.pop("timeout_graceful_shutdown")
+    assert told.pop("timeout_keep_alive") > 60  # clients must be the ones who close: httpx does after 5 s
     assert grace > 0
     assert told.pop("ws") == "websockets-sansio"
     assert told == {"app": app, "host": "127.0.0.1", "port": 8090, "log_level": "debug"}

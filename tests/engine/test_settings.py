@@ -100,6 +100,21 @@ def test_the_address_is_what_is_said_or_the_environment(monkeypatch: pytest.Monk
     assert listening_address("127.0.0.1", 0) == ("127.0.0.1", 0)
 
 
+@pytest.mark.parametrize("port", [99999, -1, "80x", "", True, 8080.5, "٣"])
+def test_an_argument_that_is_no_port_is_refused(port: Any) -> None:
+    """As the variable is."""
+    with pytest.raises(InvalidOption, match="is not a port: it must be a number up to 65535"):
+        listening_address(None, port)
+
+
+def test_an_address_may_be_text_but_nothing_else() -> None:
+    """What somebody read from a file is as good as a number."""
+    assert listening_address("127.0.0.1", "8090") == ("127.0.0.1", 8090)
+    wrong: Any = 127
+    with pytest.raises(InvalidOption, match="host=127 is not an address"):
+        listening_address(wrong, 80)
+
+
 @pytest.mark.parametrize("port", ["http", "-1", "65536", "٣"])
 def test_a_port_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, port: str) -> None:
     """Kubernetes sets PORT to addresses when a service is called `port`."""

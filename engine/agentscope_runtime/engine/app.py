@@ -247,7 +247,7 @@ class AgentApp(FastAPI):
         """
         return self._runs.stream(_key(user_id, session_id), generator_func, *args, **kwargs)
 
-    def run(self, host: str | None = None, port: int | None = None, **options: Any) -> None:
+    def run(self, host: str | None = None, port: int | str | None = None, **options: Any) -> None:
         """Serve until a signal ends it.
 
         Args:
@@ -256,7 +256,8 @@ class AgentApp(FastAPI):
             options: Whatever else `uvicorn.run` takes, such as `log_level`.
 
         Raises:
-            InvalidOption: an option belongs to the constructor, or asks for what does not exist yet.
+            InvalidOption: an option belongs to the constructor, or asks for what does not exist yet; or nobody can
+                listen on this address.
         """
         serve(self, host, port, options, is_open=self._routes.access.open)
 

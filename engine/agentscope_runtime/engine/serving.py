@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
+import os
+import socket
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -26,11 +29,15 @@ after that (`runs.LAST_PATIENCE_S`), all is over before Docker, which waits for 
 NOT_STARTED = 3
 """Exit status of what did not start, as uvicorn has it."""
 
+KEEP_ALIVE_S = 75
+"""Seconds that an idle connection is kept. Longer than clients keep theirs (httpx: 5, as uvicorn would), so that none
+writes into a closing one."""
+
 _OF_THE_APPLICATION = frozenset({"custom_endpoints", "endpoint_path", "mode", "runner", "stream"})
 """Options that code for this API may give to `run`."""
 
 
-def serve(app: FastAPI, host: str | None, port: int | None, options: dict[str, Any], *, is_open: bool) -> None:
+def serve(app: FastAPI, host: str | None, port: int | str | None, options: dict[str, Any], *, is_open: bool) -> None:
     """Serve until a signal comes.
 
     Args:
@@ -41,16 +48,24 @@ def serve(app: FastAPI, host: str | None, port: int | None, options: dict[str, A
         is_open: Whether everybody may call its agents.
 
     Raises:
-        InvalidOption: an option belongs to the constructor, or asks for what does not exist yet.
+        InvalidOption: an option belongs to the constructor, or asks for what does not exist yet; or nobody can listen
+            on this address.
         SystemExit: it did not start; the log says why.
     """
     import uvicorn  # whoever serves the application himself may do without
 
     # Named, since older uvicorns would choose an interface of websockets that warns of its end.
-    options = {"timeout_graceful_shutdown": GRACE_S, "ws": "websockets-sansio", **without_unbuilt(options)}
+    options = {
+        "timeout_graceful_shutdown": GRACE_S,
+        "timeout_keep_alive": KEEP_ALIVE_S,
+        "ws": "websockets-sansio",
+        **without_unbuilt(options),
+    }
     for name in _OF_THE_APPLICATION.intersection(options):
         raise InvalidOption(f"run({name}=…) comes too late: give it to AgentApp({name}=…)")
     host, port = listening_address(host, port)
+    if options.get("uds") is None and options.get("fd") is None:
+        check_free(host, port)
     if is_open and not is_loopback(host):
         logger.warning(
             "%s listens on %s, and whoever reaches that may call its agents: set AGENT_BEARER_TOKEN, or listen on "
@@ -62,6 +77,47 @@ def serve(app: FastAPI, host: str | None, port: int | None, options: dict[str, A
         _serve_beside(uvicorn.Server(uvicorn.Config(app, host=host, port=port, **options)))
     else:
         uvicorn.run(app, host=host, port=port, **options)
+
+
+def check_free(host: str, port: int) -> None:
+    """Try to take an address, and let go of it: uvicorn does so only when all services have been started.
+
+    Raises:
+        InvalidOption: it cannot be had; the message says why, and what to do.
+    """
+    try:
+        found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        absent = [error for family, _, _, _, address in found if (error := _absent(family, address))]
+        if len(absent) == len(found):  # localhost may have an address of a family that this machine does without
+            raise absent[0]
+    except OSError as error:
+        cure = _CURES.get(error.errno or 0)
+        if isinstance(error, socket.gaierror) or cure is None:
+            cure = f"{error.strerror or error}: choose another with run(host=…, port=…), or HOST and PORT"
+        raise InvalidOption(f"cannot listen on {host}:{port}: {cure}") from error
+
+
+def _absent(family: int, address: Any) -> OSError | None:
+    """Take an address and let go of it; return why, if this machine has no such address."""
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as listener:
+            if os.name == "posix":  # elsewhere this would let two programs take one port
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:  # as servers do: the other family has an address of its own
+                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            listener.bind(address)
+    except OSError as error:
+        if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+            raise
+        return error
+    return None
+
+
+_CURES = {
+    errno.EADDRINUSE: "something listens there already: stop it, or choose another port with run(port=…) or PORT",
+    errno.EACCES: "ports below 1024 are for root: choose another with run(port=…) or PORT",
+    errno.EADDRNOTAVAIL: "this machine has no such address: choose another with run(host=…) or HOST",
+}
 
 
 def _loop_runs_here() -> bool:

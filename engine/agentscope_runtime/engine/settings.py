@@ -100,18 +100,25 @@ def without_unbuilt(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name not in _UNBUILT}
 
 
-def listening_address(host: str | None, port: int | None) -> tuple[str, int]:
+def listening_address(host: str | None, port: int | str | None) -> tuple[str, int]:
     """Return where to listen: as said, else as `HOST` and `PORT` say, else on all interfaces at 8080.
 
     Raises:
-        InvalidOption: PORT is not a port.
+        InvalidOption: it is not an address.
     """
+    if host is not None and not isinstance(host, str):
+        raise InvalidOption(f'host={host!r} is not an address: write it as text, such as "127.0.0.1"')
+    host = host or os.environ.get("HOST", "").strip() or "0.0.0.0"
     if port is None:
-        text = os.environ.get("PORT", "").strip() or "8080"
-        if not text.isascii() or not text.isdigit() or int(text) > 65535:
-            raise InvalidOption(f"PORT={text!r} is not a port: it must be a number up to 65535")
-        port = int(text)
-    return host or os.environ.get("HOST", "").strip() or "0.0.0.0", port
+        return host, _port("PORT", os.environ.get("PORT", "").strip() or "8080")
+    return host, _port("port", port)
+
+
+def _port(name: str, given: int | str) -> int:
+    text = "" if isinstance(given, bool) else str(given)
+    if not text.isascii() or not text.isdigit() or int(text) > 65535:
+        raise InvalidOption(f"{name}={given!r} is not a port: it must be a number up to 65535")
+    return int(text)
 
 
 def _check_choice(name: str, value: object, choices: Sequence[str]) -> None:
