@@ -49,7 +49,7 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             raise MissingFramework("wax 2 is too new")
         return FakeAdapter(name)
 
-    three = {name: Framework(name, "", f"tests_{name}", name, name) for name in ("pen", "wax", "ink")}
+    three = {name: Framework(name=name, imports=f"tests_{name}", package=name) for name in ("pen", "wax", "ink")}
     monkeypatch.setattr(agents, "FRAMEWORKS", three)
     monkeypatch.setattr(agents, "load", load)
     monkeypatch.setattr(frameworks, "find_spec", lambda name: object() if name != "tests_wax" else None)

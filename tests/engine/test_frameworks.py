@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from types import ModuleType
 
@@ -9,9 +11,9 @@ import pytest
 
 from agentscope_runtime.engine import frameworks
 from agentscope_runtime.engine.errors import EngineError, MissingFramework, UnknownFramework
-from agentscope_runtime.engine.frameworks import FRAMEWORKS, TEXT, Framework, find, load
+from agentscope_runtime.engine.frameworks import FRAMEWORKS, TEXT, Framework, find, importing, load
 
-BOOK = Framework("book", "tests_book_adapter", "tests_no_such_package", "book-agents", "book")
+BOOK = Framework(name="book", imports="tests_no_such_package", package="book-agents")
 
 
 @pytest.fixture
@@ -70,25 +72,34 @@ def test_an_adapter_is_what_its_module_exposes(book: ModuleType, monkeypatch: py
 
 def test_a_package_that_does_not_import_is_missing_too(book: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     """A package that is there and cannot be imported is reported with its own reason."""
-
-    def fail(name: str) -> ModuleType:
-        raise ImportError("no module named 'ink'")
-
     monkeypatch.setattr(frameworks, "find_spec", lambda name: object())
-    monkeypatch.setattr(frameworks, "import_module", fail)
-    with pytest.raises(MissingFramework, match=r"book-agents, which is installed but .*'ink'.*\[book\]"):
-        load("book")
+    reason = r"book-agents, which is installed but .*'ink'.*\[book\]"
+    with pytest.raises(MissingFramework, match=reason), importing("book"):
+        raise ImportError("no module named 'ink'")
 
 
 def test_what_an_adapter_says_is_missing_is_passed_on(book: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     """An adapter knows best which version it needs."""
     own = MissingFramework("book 1 is needed, this is 2")
-
-    def fail(name: str) -> ModuleType:
-        raise own
-
     monkeypatch.setattr(frameworks, "find_spec", lambda name: object())
-    monkeypatch.setattr(frameworks, "import_module", fail)
-    with pytest.raises(MissingFramework) as caught:
-        load("book")
+    with pytest.raises(MissingFramework) as caught, importing("book"):
+        raise own
     assert caught.value is own
+
+
+@pytest.mark.parametrize("name", [name for name, framework in FRAMEWORKS.items() if framework.imports])
+@pytest.mark.parametrize("module", ["tool", "message", "stream"])
+def test_whoever_imports_an_adapter_reads_the_cure(name: str, module: str) -> None:
+    """Not only the engine does: handlers import its tools, and may do so where the extra is not installed."""
+    script = (
+        f"import sys; sys.modules[{FRAMEWORKS[name].imports!r}] = None\n"
+        "from agentscope_runtime.engine.errors import MissingFramework\n"
+        f"try: import {FRAMEWORKS[name].module}.{module}\n"
+        "except MissingFramework as error: print(error)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    ran = subprocess.run(
+        [sys.executable, "-c", script], check=True, timeout=60, env=environment, capture_output=True, text=True
+    )
+    package, cure = FRAMEWORKS[name].package, FRAMEWORKS[name].cure
+    assert ran.stdout == f"framework {name!r} needs the package {package}: {cure}\n"

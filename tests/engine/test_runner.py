@@ -232,7 +232,7 @@ async def test_a_framework_is_there_before_the_first_query(monkeypatch: pytest.M
     runner.framework_type = "crew"
     with pytest.raises(UnknownFramework):
         await runner.start()
-    monkeypatch.setitem(FRAMEWORKS, "book", Framework("book", "nowhere", "tests_no_such_package", "book", "book"))
+    monkeypatch.setitem(FRAMEWORKS, "book", Framework(name="book", imports="tests_no_such_package", package="book"))
     runner.framework_type = "book"
     with pytest.raises(MissingFramework):
         await runner.start()

@@ -7,16 +7,15 @@ all of them, with the results after it, and so do the frameworks that speak to t
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from agentscope_runtime.engine.frameworks import Converters
 from agentscope_runtime.engine.schemas.content import Content, DataContent
 from agentscope_runtime.engine.schemas.kinds import MessageType, Role
 from agentscope_runtime.engine.schemas.message import Message
 from agentscope_runtime.engine.serialization import to_json
-
-Converters = Mapping[str, Callable[[Message], Any]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ which costs no import. Not here: the adapters themselves (`agentscope_runtime.ad
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -35,40 +36,42 @@ class Translator(Protocol):
         ...
 
 
-class Adapter(Protocol):
-    """What the engine knows of a framework."""
+Converters = Mapping[str, Callable[[Any], Any]]
+"""What users convert by functions of their own: by type of message on the way in, by type of block on the way out."""
 
-    def messages(self, messages: Sequence[Message], converters: Mapping[str, Callable[[Message], Any]]) -> Any:
-        """Return what the handler gets as `msgs`.
+Messages = Callable[[Sequence[Message], Converters], Any]
+"""Makes of a request's input what the handler gets as `msgs`."""
 
-        Args:
-            messages: The request's input.
-            converters: By type of message, what converts it instead of the adapter.
-        """
-        ...
-
-    def translator(self, converters: Mapping[str, Callable[[Any], Any]]) -> Translator:
-        """Make the translator of one response.
-
-        Args:
-            converters: By type of block, what makes a message, a part or text of it instead of the adapter.
-        """
-        ...
-
-    def serve(self, agent: Any) -> Callable[..., AsyncIterator[Any]] | None:
-        """Return a query handler that runs a ready agent and keeps its state; None if it is none of this framework."""
-        ...
+Serve = Callable[[Any], Callable[..., AsyncIterator[Any]] | None]
+"""Makes a query handler that runs a ready agent and keeps its state; None if it is none of this framework."""
 
 
 @dataclass(frozen=True)
+class Adapter:
+    """What the engine knows of a framework."""
+
+    messages: Messages
+    translator: Callable[[Converters], Translator]  #: makes the translator of one response
+    serve: Serve
+
+
+@dataclass(frozen=True, kw_only=True)
 class Framework:
     """A framework that handlers can be written in."""
 
-    name: str  #: as `@app.query(framework=…)` calls it
-    module: str  #: where the adapter is
+    name: str  #: as `@app.query(framework=…)` calls it, and our own extra and the adapter's module
     imports: str | None = None  #: the package that must be there to be imported
     package: str | None = None  #: the distribution that brings it
-    extra: str | None = None  #: of our own distribution, which asks for it
+
+    @property
+    def module(self) -> str:
+        """Where the adapter is."""
+        return f"agentscope_runtime.adapters.{self.name}"
+
+    @property
+    def cure(self) -> str:
+        """The command that installs it."""
+        return f"pip install '{DISTRIBUTION}[{self.name}]'"
 
     @property
     def installed(self) -> bool:
@@ -77,22 +80,19 @@ class Framework:
 
     def missing(self, because: str = "") -> MissingFramework:
         """Make the error that says how to get it."""
-        cure = f"pip install '{DISTRIBUTION}[{self.extra}]'"
-        return MissingFramework(f"framework {self.name!r} needs the package {self.package}{because}: {cure}")
+        return MissingFramework(f"framework {self.name!r} needs the package {self.package}{because}: {self.cure}")
 
 
-_ADAPTERS = "agentscope_runtime.adapters"
-
-TEXT = Framework("text", f"{_ADAPTERS}.text")
+TEXT = Framework(name="text")
 """Handlers without a framework, which yield strings."""
 
 FRAMEWORKS: dict[str, Framework] = {
     framework.name: framework
     for framework in (
-        Framework("agentscope", f"{_ADAPTERS}.agentscope", "agentscope", "agentscope", "agentscope"),
-        Framework("langgraph", f"{_ADAPTERS}.langgraph", "langchain_core", "langgraph", "langgraph"),
-        Framework("agno", f"{_ADAPTERS}.agno", "agno", "agno", "agno"),
-        Framework("autogen", f"{_ADAPTERS}.autogen", "autogen_agentchat", "autogen-agentchat", "autogen"),
+        Framework(name="agentscope", imports="agentscope", package="agentscope"),
+        Framework(name="langgraph", imports="langchain_core", package="langgraph"),
+        Framework(name="agno", imports="agno", package="agno"),
+        Framework(name="autogen", imports="autogen_agentchat", package="autogen-agentchat"),
         TEXT,
     )
 }
@@ -122,13 +122,21 @@ def load(name: str | None) -> Adapter:
         UnknownFramework: no adapter of this name.
         MissingFramework: its package is not installed, or does not import.
     """
+    adapter: Adapter = import_module(find(name).module).ADAPTER
+    return adapter
+
+
+@contextmanager
+def importing(name: str) -> Iterator[Framework]:
+    """Have imports of a framework fail with the cure, whoever imports its adapter; for the adapters.
+
+    Raises:
+        MissingFramework: its package is not installed, or does not import.
+    """
     framework = find(name)
     try:
-        adapter: Adapter = import_module(framework.module).ADAPTER
+        yield framework
     except MissingFramework:
         raise
     except ImportError as error:
-        if framework.package is None:
-            raise
         raise framework.missing(f", which is installed but cannot be imported ({error})") from error
-    return adapter

@@ -17,7 +17,7 @@ PICTURE = f"data:image/png;base64,{PIXEL}"
 
 def convert(*messages: Message, **converters: Any) -> list[Any]:
     """Return what a handler gets; agno itself must take each of them."""
-    converted = ADAPTER.messages(messages, converters)
+    converted: list[Any] = ADAPTER.messages(messages, converters)
     for message in converted:
         AgnoMessage.model_validate(message)
     return converted

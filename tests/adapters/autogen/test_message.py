@@ -18,7 +18,8 @@ PICTURE = f"data:image/png;base64,{PIXEL}"
 
 def convert(*messages: Message, **converters: Any) -> list[Any]:
     """Return what a handler gets."""
-    return ADAPTER.messages(messages, converters)
+    converted: list[Any] = ADAPTER.messages(messages, converters)
+    return converted
 
 
 def user(*parts: dict[str, Any]) -> Message:

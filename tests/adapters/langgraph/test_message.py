@@ -17,7 +17,8 @@ PIXEL = "data:image/png;base64,iVBORw0KGgo="
 
 def convert(*messages: Message, **converters: Any) -> list[Any]:
     """Return what a handler gets."""
-    return ADAPTER.messages(messages, converters)
+    converted: list[Any] = ADAPTER.messages(messages, converters)
+    return converted
 
 
 def user(*parts: dict[str, Any]) -> Message:

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
 
 from agentscope_runtime.engine.errors import MissingFramework
-
-if TYPE_CHECKING:
-    from agentscope_runtime.adapters.agentscope.stream import MsgTranslator
-    from agentscope_runtime.engine.schemas.message import Message
+from agentscope_runtime.engine.frameworks import FRAMEWORKS, Adapter, importing
 
 
 def check_version(installed: str) -> None:
@@ -22,36 +17,20 @@ def check_version(installed: str) -> None:
     if int(installed.partition(".")[0]) >= 2:
         raise MissingFramework(
             f"framework 'agentscope' needs agentscope 1.x, at least 1.0.14, and {installed} is installed: "
-            "pip install 'agentscope-runtime-sandboxed[agentscope]'"
+            f"{FRAMEWORKS['agentscope'].cure}"
         )
 
 
-check_version(version("agentscope"))
+with importing("agentscope"):
+    check_version(version("agentscope"))
 
-# Behind the check: of another version these would fail with the name of something that is not there.
-from agentscope_runtime.adapters.agentscope.agent import serve  # noqa: E402
-from agentscope_runtime.adapters.agentscope.endings import end_with_their_run  # noqa: E402
-from agentscope_runtime.adapters.agentscope.message import msgs_for_handler  # noqa: E402
-from agentscope_runtime.adapters.agentscope.stream import MsgTranslator  # noqa: E402
-from agentscope_runtime.adapters.agentscope.tool import accept_bound_methods  # noqa: E402
+    # Behind the check: of another version these would fail with the name of something that is not there.
+    from agentscope_runtime.adapters.agentscope.agent import serve
+    from agentscope_runtime.adapters.agentscope.endings import end_with_their_run
+    from agentscope_runtime.adapters.agentscope.message import msgs_for_handler
+    from agentscope_runtime.adapters.agentscope.stream import MsgTranslator
+    from agentscope_runtime.adapters.agentscope.tool import accept_bound_methods
 
-
-class AgentscopeAdapter:
-    """What the engine knows of agentscope."""
-
-    def messages(self, messages: Sequence[Message], converters: Mapping[str, Callable[[Message], Any]]) -> list[Any]:
-        """Return the input as Msgs; always a list."""
-        return msgs_for_handler(messages, converters)
-
-    def translator(self, converters: Mapping[str, Callable[[Any], Any]]) -> MsgTranslator:
-        """Return a translator for one response; `converters` are by type of block."""
-        return MsgTranslator(converters)
-
-    def serve(self, agent: Any) -> Callable[..., Any] | None:
-        """Return a handler that runs an agent, or what a function makes."""
-        return serve(agent)
-
-
-ADAPTER = AgentscopeAdapter()
+ADAPTER = Adapter(messages=msgs_for_handler, translator=MsgTranslator, serve=serve)
 accept_bound_methods()
 end_with_their_run()

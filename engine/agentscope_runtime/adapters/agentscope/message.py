@@ -8,7 +8,7 @@ together again when a client sends them back, or when a session's history is rea
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Literal, cast, overload
 
@@ -36,6 +36,7 @@ from agentscope_runtime.adapters.agentscope.runs import (
     runs_of,
 )
 from agentscope_runtime.engine.errors import EngineError
+from agentscope_runtime.engine.frameworks import Converters
 from agentscope_runtime.engine.schemas.content import Content, DataContent, TextContent
 from agentscope_runtime.engine.schemas.kinds import MessageType, Role, RunStatus
 from agentscope_runtime.engine.schemas.message import Message
@@ -225,9 +226,7 @@ def _labelled(data: Mapping[str, Any], message: Message) -> Block:
     return {"tool_type": "mcp", "server_label": data.get("server_label")}
 
 
-def msgs_for_handler(
-    messages: Sequence[Message], converters: Mapping[str, Callable[[Message], Any]] | None = None
-) -> list[Any]:
+def msgs_for_handler(messages: Sequence[Message], converters: Converters | None = None) -> list[Any]:
     """Return what a handler gets of a request's input.
 
     Args:

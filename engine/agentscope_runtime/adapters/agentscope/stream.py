@@ -10,7 +10,7 @@ A Msg comes again and again with all of its content so far; clients are told wha
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from agentscope.message import Msg
@@ -30,10 +30,9 @@ from agentscope_runtime.adapters.agentscope.runs import (
     runs_of,
 )
 from agentscope_runtime.adapters.text.stream import EXPECTED, TextTranslator
+from agentscope_runtime.engine.frameworks import Converters
 from agentscope_runtime.engine.serialization import to_jsonable
 from agentscope_runtime.engine.steps import Close, Data, Key, Open, Step, Text, Used, Whole
-
-Converters = Mapping[str, Callable[[Any], Any]]
 
 
 class MsgTranslator:

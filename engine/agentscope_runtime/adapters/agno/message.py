@@ -9,7 +9,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from agentscope_runtime.adapters.agno.media import to_agno
-from agentscope_runtime.adapters.joining import Answer, Call, Converters, is_output, joined, original, results
+from agentscope_runtime.adapters.joining import Answer, Call, is_output, joined, original, results
+from agentscope_runtime.engine.frameworks import Converters
 from agentscope_runtime.engine.schemas.content import Content, DataContent, RefusalContent, TextContent
 from agentscope_runtime.engine.schemas.kinds import Role
 from agentscope_runtime.engine.schemas.message import Message

@@ -9,7 +9,7 @@ converts and that say nothing to users are dropped.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from agno.run.team import TeamRunOutput
 
 from agentscope_runtime.adapters.agno.media import from_agno
 from agentscope_runtime.adapters.text.stream import TextTranslator
+from agentscope_runtime.engine.frameworks import Converters
 from agentscope_runtime.engine.schemas.content import DataContent
 from agentscope_runtime.engine.schemas.kinds import MessageType, Role
 from agentscope_runtime.engine.schemas.message import Message
@@ -54,7 +55,7 @@ class _Run:
 class AgnoTranslator:
     """Turns the outputs of one handler into steps. Runs may alternate: they are told apart by their ids."""
 
-    def __init__(self, converters: Mapping[str, Callable[[Any], Any]] | None = None) -> None:
+    def __init__(self, converters: Converters | None = None) -> None:
         self._converters = converters or {}
         self._plain = TextTranslator(expected=EXPECTED)
         self._runs: dict[str | None, _Run] = {}

@@ -7,7 +7,7 @@ itself tells one agent what another one did; what a model thought is left out, a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from autogen_agentchat.messages import BaseChatMessage, MultiModalMessage, TextMessage, ToolCallSummaryMessage
@@ -15,6 +15,7 @@ from autogen_core import FunctionCall, Image
 from autogen_core.models import FunctionExecutionResult
 
 from agentscope_runtime.adapters.media import held_in
+from agentscope_runtime.engine.frameworks import Converters
 from agentscope_runtime.engine.schemas.content import (
     AudioContent,
     Content,
@@ -37,9 +38,7 @@ _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 """What models' APIs take as the name of a speaker."""
 
 
-def message_to_autogen_msg(
-    messages: Sequence[Message], converters: Mapping[str, Callable[[Message], Any]] | None = None
-) -> list[Any]:
+def message_to_autogen_msg(messages: Sequence[Message], converters: Converters | None = None) -> list[Any]:
     """Return the messages as autogen's; those of a type that has a converter are what this makes of them."""
     results = {data.get("call_id"): data for message in messages if _is_output(message) for data in _data(message)}
     called = {data.get("call_id") for message in messages if _is_call(message) for data in _data(message)}

@@ -7,7 +7,7 @@ event (`TextMessage`, `ToolCallRequestEvent`, …); events that nobody converts 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import singledispatchmethod
 from typing import Any
@@ -31,6 +31,7 @@ from agentscope_runtime.adapters.autogen.message import ASKED
 from agentscope_runtime.adapters.autogen.thinking import Thinking
 from agentscope_runtime.adapters.autogen.tool import ToolPictures
 from agentscope_runtime.adapters.text.stream import TextTranslator
+from agentscope_runtime.engine.frameworks import Converters
 from agentscope_runtime.engine.schemas.content import DataContent, ImageContent
 from agentscope_runtime.engine.schemas.kinds import MessageType, Role
 from agentscope_runtime.engine.serialization import to_jsonable
@@ -53,7 +54,7 @@ class _Stream:
 class AutogenTranslator:
     """Turns the outputs of one handler into steps. Each message of autogen's is told once, by its id."""
 
-    def __init__(self, converters: Mapping[str, Callable[[Any], Any]] | None = None) -> None:
+    def __init__(self, converters: Converters | None = None) -> None:
         self._converters = converters or {}
         self._plain = TextTranslator(expected=EXPECTED)
         self._streams: dict[Key, _Stream] = {}  # those that have not come to their end

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +12,10 @@ from langchain_core.messages.ai import UsageMetadata, add_usage
 
 from agentscope_runtime.adapters.langgraph.blocks import Block, blocks_of, content_in, text_in, thought_in
 from agentscope_runtime.adapters.text.stream import TextTranslator
+from agentscope_runtime.engine.frameworks import Converters
 from agentscope_runtime.engine.schemas.kinds import MessageType
 from agentscope_runtime.engine.schemas.message import Message
 from agentscope_runtime.engine.steps import Close, Data, Key, Open, Step
-
-Converters = Mapping[str, Callable[[Any], Any]]
 
 
 @dataclass(slots=True)
@@ -34,7 +33,7 @@ class _Call:
         return {"call_id": self.id or "", "name": self.name, "arguments": self.arguments}
 
 
-class Answer:
+class ModelMessage:
     """A model's message. Its calls stay open until its end, because their pieces may alternate."""
 
     def __init__(self, key: Key, converters: Converters) -> None:

@@ -16,7 +16,8 @@ from langchain_core.messages import (
 )
 
 from agentscope_runtime.adapters import media
-from agentscope_runtime.adapters.joining import Answer, Converters, is_output, joined, original, results
+from agentscope_runtime.adapters.joining import Answer, is_output, joined, original, results
+from agentscope_runtime.engine.frameworks import Converters
 from agentscope_runtime.engine.schemas.content import (
     AudioContent,
     Content,

@@ -7,7 +7,7 @@ the last of it, or messages, or the state that `graph.ainvoke` returns. Converte
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import count
 from typing import Any, cast
 
@@ -23,10 +23,11 @@ from langchain_core.messages import (
 )
 from langchain_core.messages.ai import UsageMetadata, add_usage
 
-from agentscope_runtime.adapters.langgraph.answer import Answer
+from agentscope_runtime.adapters.langgraph.answer import ModelMessage
 from agentscope_runtime.adapters.langgraph.blocks import blocks_of, content_in, output_of, text_in
 from agentscope_runtime.adapters.sandbox_tools import outcome_of
 from agentscope_runtime.adapters.text.stream import TextTranslator
+from agentscope_runtime.engine.frameworks import Converters
 from agentscope_runtime.engine.schemas.content import Content
 from agentscope_runtime.engine.schemas.kinds import MessageType, Role
 from agentscope_runtime.engine.steps import Close, Data, Key, Open, Step, Used, Whole
@@ -37,10 +38,10 @@ EXPECTED = "langchain's messages, alone or as (message, last), a state with mess
 class LangGraphTranslator:
     """Turns the outputs of one handler into steps. Messages may alternate: they are told apart by their ids."""
 
-    def __init__(self, converters: Mapping[str, Callable[[Any], Any]] | None = None) -> None:
+    def __init__(self, converters: Converters | None = None) -> None:
         self._converters = converters or {}
         self._plain = TextTranslator(expected=EXPECTED)
-        self._answers: dict[Key, Answer] = {}  # of models, as far as they are not complete
+        self._answers: dict[Key, ModelMessage] = {}  # of models, as far as they are not complete
         self._told: set[str] = set()  # the ids of messages that were told completely
         self._usage: UsageMetadata | None = None
         self._numbers = count()
@@ -80,7 +81,7 @@ class LangGraphTranslator:
             return
         answer = self._answers.get(key)
         if answer is None:
-            answer = self._answers[key] = Answer(key, self._converters)
+            answer = self._answers[key] = ModelMessage(key, self._converters)
         if chunk or not answer.begun:
             yield from answer.take(message)
             yield from self._count(message.usage_metadata)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import is_dataclass
 from itertools import count
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from agentscope_runtime.engine.errors import UnusableOutput
+from agentscope_runtime.engine.frameworks import Converters
 from agentscope_runtime.engine.schemas.content import Content, DataContent, TextContent
 from agentscope_runtime.engine.schemas.kinds import Role
 from agentscope_runtime.engine.schemas.message import Message
@@ -25,7 +26,7 @@ SAID = "said"
 class TextTranslator:
     """Turns a handler's own words into steps: bare text and parts flow into one message, ready messages stay whole."""
 
-    def __init__(self, converters: Mapping[str, Callable[[Any], Any]] | None = None, expected: str = EXPECTED) -> None:
+    def __init__(self, converters: Converters | None = None, expected: str = EXPECTED) -> None:
         """Begin a response.
 
         Args:
