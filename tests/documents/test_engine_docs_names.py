@@ -20,6 +20,7 @@ from agentscope_runtime.engine import AgentApp
 from agentscope_runtime.engine.frameworks import FRAMEWORKS
 from agentscope_runtime.engine.queries import GIVEN
 from agentscope_runtime.engine.schemas.agent_schemas import RunStatus
+from agentscope_runtime.sandbox.errors import ManagerUnreachable, PoolExhausted
 
 PAGE = (ROOT / "docs" / "engine.md").read_text(encoding="utf-8")
 SPANS = sorted(set(re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", PAGE, flags=re.DOTALL))))
@@ -61,8 +62,9 @@ PROTOCOL = {
     *(*RESPONSE_KEYS, *MESSAGE_KEYS, *CONTENT_KEYS, *(key for keys in OWN_KEYS.values() for key in keys)),
     *(value for name, value in vars(RunStatus).items() if not name.startswith("_")),
     *(*MESSAGE_TYPES, *OWN_KEYS, "stream", "user_id"),
+    *(PoolExhausted.code, ManagerUnreachable.code),
 }
-"""Words of requests and of events."""
+"""Words of requests and of events, and the codes of errors."""
 
 PLAIN = {
     *("data:", "data: [DONE]", ":", "delta: true", "delta: false", '"stream": false', "async", "None"),

@@ -91,7 +91,7 @@ def test_options_that_do_nothing_are_refused() -> None:
         AgentApp(request_model=dict)  # type: ignore[arg-type]
     with pytest.raises(InvalidOption, match="agent=<int> is no agent"):
         AgentApp(agent=5)
-    with pytest.raises(InvalidOption, match="no option bearer_tokken=: is bearer_token= meant?"):
+    with pytest.raises(InvalidOption, match="no option bearer_tokken=: is bearer_token= meant"):
         AgentApp(bearer_tokken="typing error")
 
 

@@ -19,6 +19,11 @@ from agentscope_runtime.engine.settings import (
     ("option", "message"),
     [
         ({"endpoint_path": "process"}, "must begin with a slash"),
+        ({"endpoint_path": 5}, "endpoint_path=5 must be a text"),
+        ({"stream": "no"}, "stream='no' must be True or False"),
+        ({"keep_alive_s": "15"}, "keep_alive_s='15' must be a number of seconds"),
+        ({"bearer_token": 5}, "bearer_token=5 must be a text"),
+        ({"cors_origins": 5}, "cors_origins=5 must be a list of texts"),
         ({"response_type": "text"}, "response_type must be one of sse, json; 'text'"),
         ({"on_disconnect": "ignore"}, "on_disconnect must be one of cancel, continue"),
         ({"mode": "thread"}, "mode must be one of daemon_thread, detached_process, standalone"),

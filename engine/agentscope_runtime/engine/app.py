@@ -27,9 +27,10 @@ from starlette.middleware.cors import CORSMiddleware
 
 from agentscope_runtime.engine.access import Access
 from agentscope_runtime.engine.agents import handler_of
-from agentscope_runtime.engine.errors import MissingSession
+from agentscope_runtime.engine.errors import InvalidOption, MissingSession
 from agentscope_runtime.engine.interrupts import BaseInterruptBackend, LocalInterruptBackend
 from agentscope_runtime.engine.lifespan import Hook, Lifespan, Phase, stages
+from agentscope_runtime.engine.options import Unbuilt, check_objects, native
 from agentscope_runtime.engine.probes import add_probes
 from agentscope_runtime.engine.problems import ANSWERS
 from agentscope_runtime.engine.queries import Answering
@@ -38,19 +39,16 @@ from agentscope_runtime.engine.runner import Runner
 from agentscope_runtime.engine.runs import Runs
 from agentscope_runtime.engine.schemas.agent_schemas import AgentRequest
 from agentscope_runtime.engine.serving import serve
-from agentscope_runtime.engine.settings import (
-    DeploymentMode,
-    OnDisconnect,
-    ResponseType,
-    Settings,
-    without_unbuilt,
-)
+from agentscope_runtime.engine.settings import MAX_BODY_SIZE, DeploymentMode, OnDisconnect, ResponseType, Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 class AgentApp(FastAPI):
     """Serves agents over HTTP."""
+
+    task = Unbuilt("functions as background tasks")
+    deploy = Unbuilt("serving an application elsewhere than in this process")
 
     def __init__(  # noqa: PLR0913 - the names are those of the API that agents are written for
         self,
@@ -73,6 +71,7 @@ class AgentApp(FastAPI):
         interrupt_backend: BaseInterruptBackend | None = None,
         custom_endpoints: Iterable[dict[str, Any]] | None = None,
         mode: DeploymentMode | str = DeploymentMode.DAEMON_THREAD,
+        max_body_size: int | None = MAX_BODY_SIZE,
         **others: Any,
     ) -> None:
         """Describe an application; nothing is started before it is served.
@@ -96,6 +95,7 @@ class AgentApp(FastAPI):
             interrupt_backend: Where it is known which sessions have a run; this process's memory by default.
             custom_endpoints: What another application has as its `custom_endpoints`.
             mode: How this process came to be; told by `/health`.
+            max_body_size: Bytes that the body of a request may have; with None, any number.
             others: Whatever else FastAPI takes.
 
         Raises:
@@ -111,8 +111,17 @@ class AgentApp(FastAPI):
             cors_origins=cors_origins,
             mode=mode,
         )
-        native = {"title": app_name, "description": app_description, "lifespan": lifespan, **without_unbuilt(others)}
-        super().__init__(**native)
+        check_objects(
+            runner=runner,
+            interrupt_backend=interrupt_backend,
+            before_start=before_start,
+            after_finish=after_finish,
+            lifespan=lifespan,
+            custom_endpoints=custom_endpoints,
+            max_body_size=max_body_size,
+        )
+        described = {"title": app_name, "description": app_description, "lifespan": lifespan}
+        super().__init__(**{**described, "max_body_size": max_body_size, **native(others, own=AgentApp.__init__)})
         self.app_name = app_name
         self.app_description = app_description
         self.before_start = before_start
@@ -215,6 +224,8 @@ class AgentApp(FastAPI):
     def restore_custom_endpoints(self, endpoints: Iterable[Mapping[str, Any]]) -> None:
         """Serve what another application has as its `custom_endpoints`."""
         for registered in endpoints:
+            if not (isinstance(registered, Mapping) and {"path", "handler"} <= registered.keys()):
+                raise InvalidOption(f"custom_endpoints has {registered!r}, without a path and a handler")
             self.endpoint(registered["path"], registered.get("methods"))(registered["handler"])
 
     def init(self, function: F) -> F:

@@ -32,6 +32,9 @@ _UNBUILT = {
 }
 """Options that code for this API may give, and what they ask for, which does not exist yet."""
 
+MAX_BODY_SIZE = 32 * 1024 * 1024
+"""Bytes that the body of a request may have unless the user says otherwise; pictures and documents travel in it."""
+
 _UNBUILT_DEFAULTS = {"stream_task_queue": "stream_query"}
 
 
@@ -66,6 +69,11 @@ class Settings:
     """Told by `/` and `/health`."""
 
     def __post_init__(self) -> None:
+        check_kind("endpoint_path", self.endpoint_path, str, "a text")
+        check_kind("stream", self.stream, bool, "True or False")
+        check_kind("keep_alive_s", self.keep_alive_s, int | float, "a number of seconds")
+        check_kind("bearer_token", self.bearer_token or "", str, "a text")
+        check_kind("cors_origins", self.cors_origins, Sequence, "a list of texts")
         if not self.endpoint_path.startswith("/"):
             raise InvalidOption(f"endpoint_path={self.endpoint_path!r} must begin with a slash")
         _check_choice("response_type", self.response_type, get_args(ResponseType))
@@ -86,6 +94,16 @@ class Settings:
     def token(self) -> str | None:
         """Return the key that callers must show, if they must."""
         return self.bearer_token or os.environ.get("AGENT_BEARER_TOKEN", "").strip() or None
+
+
+def check_kind(name: str, value: object, kind: Any, words: str) -> None:
+    """See that an option is of a kind.
+
+    Raises:
+        InvalidOption: it is not; `words` say what it must be.
+    """
+    if not isinstance(value, kind):
+        raise InvalidOption(f"{name}={value!r} must be {words}")
 
 
 def without_unbuilt(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -127,6 +127,13 @@ async def test_an_unknown_backend_is_refused() -> None:
         await StateServiceFactory.create("tape")
 
 
+async def test_an_unknown_backend_of_the_environment_names_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may have been set far away."""
+    monkeypatch.setenv("STATE_BACKEND", "tape")
+    with pytest.raises(ValueError, match="Unsupported backend type 'tape' in STATE_BACKEND: it must be one of"):
+        await StateServiceFactory.create()
+
+
 async def test_anybody_may_bring_a_backend(monkeypatch: pytest.MonkeyPatch) -> None:
     """For one kind of service, and no other; functions may make it, and may take anything."""
 

@@ -68,7 +68,8 @@ class ServiceFactory(Generic[S]):
         constructor = cls._backends.get(name)
         if constructor is None:
             known = ", ".join(sorted(cls._backends)) or "none is registered"
-            raise InvalidOption(f"Unsupported backend type {name!r}: it must be one of {known}")
+            where = "" if backend_type else f" in {cls._prefix}BACKEND"
+            raise InvalidOption(f"Unsupported backend type {name!r}{where}: it must be one of {known}")
         accepted = _parameters(constructor)
         given = {**_environment(f"{cls._prefix}{name.upper()}_"), **kwargs}
         if accepted is not None:
