@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import base64
+import struct
+import zlib
+from io import BytesIO
 from typing import Any
 
 import pytest
 from autogen_agentchat.messages import MultiModalMessage, TextMessage, ToolCallSummaryMessage
 from autogen_core import FunctionCall, Image
+from PIL import Image as Pillow
 from recorded_box import PIXEL
 
 from agentscope_runtime.adapters.autogen import ADAPTER
+from agentscope_runtime.adapters.autogen.message import TooManyPixels
+from agentscope_runtime.adapters.media import Medium
 from agentscope_runtime.engine.schemas.agent_schemas import Message
 from agentscope_runtime.engine.schemas.exception import InvalidParameterException
 
@@ -76,6 +83,33 @@ def test_a_picture_that_is_none_is_the_clients_mistake() -> None:
     """It is told so, instead of that something unknown happened."""
     with pytest.raises(InvalidParameterException, match="an image of the request cannot be read as image/png"):
         convert(user({"type": "image", "image_url": "data:image/png;base64,AAAA"}))
+
+
+def blank(width: int, height: int) -> dict[str, Any]:
+    """Make a picture whose header says how large it is, without its pixels."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    chunk = struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header)) + b"\0\0\0\0IDAT\x35\xaf\x06\x1e"
+    png = base64.b64encode(b"\x89PNG\r\n\x1a\n" + chunk).decode()
+    return {"type": "image", "image_url": f"data:image/png;base64,{png}"}
+
+
+@pytest.mark.parametrize("size", [(6400, 6300), (13000, 13000), (60000, 60000)])
+def test_a_picture_that_would_fill_the_memory_is_refused_unseen(size: tuple[int, int]) -> None:
+    """A few kilobytes may be gigabytes of pixels; the header says so."""
+    with pytest.raises(TooManyPixels, match="pixel"):
+        convert(user(blank(*size)))
+
+
+def test_many_pictures_are_counted_together() -> None:
+    """Each is small enough, all are not: in one message or in several."""
+    large = Pillow.new("1", (5000, 5000))
+    (stream := BytesIO()).name = "a.png"
+    large.save(stream)
+    picture = {"type": "image", "image_url": Medium.of(stream.getvalue(), "image/png").url}
+    assert isinstance(convert(user(picture))[0], MultiModalMessage)
+    for messages in ([user(picture, picture)], [user(picture), user(picture)]):
+        with pytest.raises(TooManyPixels, match="send smaller ones"):
+            convert(*messages)
 
 
 def test_a_call_and_its_result_are_a_summary() -> None:
