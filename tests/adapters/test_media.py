@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agentscope_runtime.adapters.media import Medium, file, held_in, sound, type_of
+from agentscope_runtime.adapters.media import LocalAddress, Medium, elsewhere, file, held_in, sound, type_of
 from agentscope_runtime.engine.schemas.content import AudioContent, FileContent
 
 
@@ -53,3 +53,27 @@ def test_a_file_is_bytes_or_an_address() -> None:
     assert file(FileContent(file_url="data:text/csv;base64,AAAA")) == Medium("text/csv", "AAAA")
     assert file(FileContent(file_url="https://example.com/a.pdf")) is None
     assert type_of(None) == type_of("a.unknown") == "application/octet-stream"
+
+
+LOCAL = """
+    /etc/passwd file:///etc/passwd FILE:///etc/passwd http://127.0.0.1/a http://127.1/a http://0x7f000001/a
+    http://2130706433/a http://169.254.169.254/latest/meta-data HTTP://10.0.0.1:80/a https://192.168.1.1/a
+    http://[::1]/a http://[::ffff:127.0.0.1]/a http://[fd00::1]/a http://0.0.0.0/a http://localhost:8080/a
+    http://localhost./a http://redis:6379/a http://metadata.google.internal/a http://a@127.0.0.1/a http:///a http://[/a
+    http://example.com\\@127.0.0.1/a
+"""
+
+
+@pytest.mark.parametrize("url", LOCAL.split())
+def test_what_is_here_is_not_fetched_for_clients(url: str) -> None:
+    """Files of this machine, and what only it can reach, such as the cloud's credentials."""
+    with pytest.raises(LocalAddress):
+        elsewhere(url)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://example.com/a.wav", "http://93.184.216.34/a", "http://[2606:4700::1]/a", "gs://bucket/a"]
+)
+def test_what_is_elsewhere_may_be_fetched(url: str) -> None:
+    """Public addresses, and names of clouds' own."""
+    assert elsewhere(url) == url

@@ -4,13 +4,29 @@ from __future__ import annotations
 
 import base64
 import binascii
+import ipaddress
 import mimetypes
+import re
+import socket
+from contextlib import suppress
 from dataclasses import dataclass
-from urllib.parse import unquote_to_bytes
+from urllib.parse import unquote_to_bytes, urlsplit
 
+from agentscope_runtime.engine.errors import EngineError
 from agentscope_runtime.engine.schemas.content import AudioContent, Content, FileContent, ImageContent, VideoContent
 
 UNKNOWN = "application/octet-stream"
+
+_ADDRESS = re.compile(r"(?!file:)[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+
+_INSIDE = ("localhost", "local", "internal", "lan", "home.arpa")
+"""Ends of names that mean something in one's own network only."""
+
+
+class LocalAddress(EngineError, ValueError):
+    """A client names a file of this machine, or a place in its network; the framework would read it to the model."""
+
+    code, status, title = "local_address", 422, "Local address"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +87,45 @@ def held_in(url: str | None) -> Medium | None:
     except (binascii.Error, ValueError):
         return None
     return Medium(media_type or UNKNOWN, data)
+
+
+def elsewhere(url: str) -> str:
+    """Return an address that a framework may fetch in this process for a client, who could not do so from outside.
+
+    What a name resolves to is not looked up: it may be another place when it is fetched.
+
+    Raises:
+        LocalAddress: it is a file of this machine, or a place in its network.
+    """
+    if not _ADDRESS.match(url):
+        raise LocalAddress(f"{url[:80]!r} is no address that an agent may load: send http(s): or data: URLs")
+    if url.lower().startswith(("http:", "https:")) and not _is_public(_host_of(url)):
+        raise LocalAddress(f"{url[:80]!r} is not in the public internet: send what is there as a data: URL")
+    return url
+
+
+def _host_of(url: str) -> str:
+    """Return the host, empty where there is none that everybody would read alike."""
+    if "\\" in url:
+        return ""
+    try:
+        return (urlsplit(url).hostname or "").rstrip(".")
+    except ValueError:  # half an IPv6 address
+        return ""
+
+
+def _is_public(host: str) -> bool:
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address | None = None
+    with suppress(ValueError):
+        address = ipaddress.ip_address(host)
+    if address is None:
+        with suppress(OSError, UnicodeError):  # 127.1, 0x7f000001 and other forms that resolvers know
+            address = ipaddress.IPv4Address(socket.inet_aton(host))
+    if isinstance(address, ipaddress.IPv6Address):
+        address = address.ipv4_mapped or address.sixtofour or address
+    if address is not None:
+        return address.is_global and not address.is_multicast
+    return "." in host and not f".{host}".endswith(tuple(f".{end}" for end in _INSIDE))
 
 
 def type_of(filename: str | None, default: str = UNKNOWN) -> str:

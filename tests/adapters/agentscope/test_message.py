@@ -14,11 +14,11 @@ from streamed import streamed
 
 from agentscope_runtime.adapters.agentscope import ADAPTER
 from agentscope_runtime.adapters.agentscope.message import (
-    LocalAddress,
     agentscope_msg_to_message,
     message_to_agentscope_msg,
     restored,
 )
+from agentscope_runtime.adapters.media import LocalAddress
 from agentscope_runtime.engine.schemas.agent_schemas import Message
 
 PIXEL = "iVBORw0KGgo="
@@ -81,9 +81,12 @@ def test_roles_are_agentscopes_three(role: str | None, type: str, expected: str)
         ({"type": "text", "text": "a"}, {"type": "text", "text": "a"}),
         ({"type": "refusal", "refusal": "no"}, {"type": "text", "text": "no"}),
         ({"type": "data", "data": {"a": "ü"}}, {"type": "text", "text": '{"a": "ü"}'}),
-        ({"type": "image", "image_url": "http://a/b.png"}, {"source": {"type": "url", "url": "http://a/b.png"}}),
+        (
+            {"type": "image", "image_url": "http://a.com/b.png"},
+            {"source": {"type": "url", "url": "http://a.com/b.png"}},
+        ),
         ({"type": "image", "image_url": f"data:image/png;base64,{PIXEL}"}, IMAGE),
-        ({"type": "audio", "data": "https://a/b.wav"}, {"source": {"type": "url", "url": "https://a/b.wav"}}),
+        ({"type": "audio", "data": "https://a.com/b.wav"}, {"source": {"type": "url", "url": "https://a.com/b.wav"}}),
         (
             {"type": "audio", "data": "UklG", "format": "mp3"},
             {"type": "audio", "source": {"type": "base64", "media_type": "audio/mp3", "data": "UklG"}},

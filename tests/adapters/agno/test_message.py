@@ -10,6 +10,7 @@ from agno.models.message import Message as AgnoMessage
 from recorded_box import PIXEL
 
 from agentscope_runtime.adapters.agno import ADAPTER
+from agentscope_runtime.adapters.media import LocalAddress
 from agentscope_runtime.engine.schemas.agent_schemas import Message
 
 PICTURE = f"data:image/png;base64,{PIXEL}"
@@ -71,11 +72,20 @@ def test_media_are_agnos_own() -> None:
     assert (message["files"][2].url, message["files"][3].id) == ("https://example.com/a.pdf", "file-1")
 
 
-@pytest.mark.parametrize("url", ["file:///etc/passwd", "/etc/passwd"])
-def test_no_file_of_this_machine_is_read(url: str) -> None:
-    """An address that a client names stays an address, which agno asks the network for."""
-    (message,) = convert(user({"type": "image", "image_url": url}))
-    assert (message["images"][0].url, message["images"][0].filepath) == (url, None)
+@pytest.mark.parametrize(
+    ("type", "field", "url"),
+    [
+        ("image", "image_url", "file:///etc/passwd"),
+        ("image", "image_url", "http://169.254.169.254/latest/meta-data"),
+        ("video", "video_url", "/etc/passwd"),
+        ("audio", "data", "http://127.0.0.1/a.wav"),
+        ("file", "file_url", "http://redis:6379/"),
+    ],
+)
+def test_nothing_of_this_machine_is_read(type: str, field: str, url: str) -> None:
+    """Agno would fetch what its models take no addresses of, from where no client can."""
+    with pytest.raises(LocalAddress):
+        convert(user({"type": type, field: url}))
 
 
 def test_an_answer_is_joined_again() -> None:

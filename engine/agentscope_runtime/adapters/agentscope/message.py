@@ -7,7 +7,6 @@ together again when a client sends them back, or when a session's history is rea
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Literal, cast, overload
@@ -35,7 +34,7 @@ from agentscope_runtime.adapters.agentscope.runs import (
     role_in,
     runs_of,
 )
-from agentscope_runtime.engine.errors import EngineError
+from agentscope_runtime.adapters.media import elsewhere
 from agentscope_runtime.engine.frameworks import Converters
 from agentscope_runtime.engine.schemas.content import Content, DataContent, TextContent
 from agentscope_runtime.engine.schemas.kinds import MessageType, Role, RunStatus
@@ -52,14 +51,6 @@ _ROLES: dict[str | None, Literal["assistant", "system"]] = {
 
 _FORM = "original_form"
 """What a Msg and its blocks have beside what a message can say: only where it is kept, not where it is streamed."""
-
-_ADDRESS = re.compile(r"(?!file:)[a-zA-Z][a-zA-Z0-9+.-]*://", re.IGNORECASE)
-
-
-class LocalAddress(EngineError, ValueError):
-    """A client names a file of this machine as a picture or a sound; agentscope would read it to the model."""
-
-    code, status, title = "local_address", 422, "Local address"
 
 
 def agentscope_msg_to_message(messages: Msg | Sequence[Msg]) -> list[Message]:
@@ -122,7 +113,7 @@ def message_to_agentscope_msg(messages: Message | Sequence[Message]) -> Msg | li
     """Return the Msgs that messages of a client are: those which were one Msg become one again.
 
     Raises:
-        LocalAddress: the client names a file of this machine.
+        LocalAddress: the client names a file of this machine, or a place in its network.
     """
     msgs = restored([messages] if isinstance(messages, Message) else messages)
     _refuse_local_addresses(msgs)
@@ -234,7 +225,7 @@ def msgs_for_handler(messages: Sequence[Message], converters: Converters | None 
         converters: By type of message, what makes a Msg, or several, of it instead.
 
     Raises:
-        LocalAddress: the client names a file of this machine.
+        LocalAddress: the client names a file of this machine, or a place in its network.
     """
     msgs: list[Any] = []
     for special, group in groupby(messages, lambda message: message.type in (converters or {})):
@@ -250,7 +241,5 @@ def _refuse_local_addresses(msgs: Iterable[Msg]) -> None:
     for msg in msgs:
         for block in every_block(blocks_in(msg.content)):
             source = block.get("source")
-            if not isinstance(source, Mapping) or source.get("type") != "url":
-                continue
-            if not _ADDRESS.match(url := str(source.get("url"))):
-                raise LocalAddress(f"{url[:80]!r} is no address that an agent may load: send http(s): or data: URLs")
+            if isinstance(source, Mapping) and source.get("type") == "url":
+                elsewhere(str(source.get("url")))

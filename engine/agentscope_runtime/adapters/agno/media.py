@@ -7,7 +7,7 @@ from typing import Any
 
 from agno.media import Audio, File, Image, Video
 
-from agentscope_runtime.adapters.media import UNKNOWN, Medium, file, held_in, sound, type_of
+from agentscope_runtime.adapters.media import UNKNOWN, Medium, elsewhere, file, held_in, sound, type_of
 from agentscope_runtime.engine.schemas.content import AudioContent, Content, FileContent, ImageContent, VideoContent
 
 AnyMedium = Audio | File | Image | Video
@@ -17,17 +17,25 @@ _USUAL = {Image: "image/png", Audio: "audio/wav", Video: "video/mp4"}
 
 
 def to_agno(part: Content) -> tuple[str, AnyMedium] | None:
-    """Return a part as agno's class, after the name of the field that agno's messages have for it; None for others."""
+    """Return a part as agno's class, after the name of the field that agno's messages have for it; None for others.
+
+    Raises:
+        LocalAddress: agno would fetch a file of this machine, or something of its network.
+    """
     match part:
         case ImageContent(image_url=str(url)):
             held = held_in(url)
-            return "images", Image(content=held.decoded(), mime_type=held.media_type) if held else Image(url=url)
+            if held is None:
+                return "images", Image(url=elsewhere(url))
+            return "images", Image(content=held.decoded(), mime_type=held.media_type)
         case VideoContent(video_url=str(url)):
             held = held_in(url)
-            return "videos", Video(content=held.decoded(), mime_type=held.media_type) if held else Video(url=url)
+            if held is None:
+                return "videos", Video(url=elsewhere(url))
+            return "videos", Video(content=held.decoded(), mime_type=held.media_type)
         case AudioContent(data=str(data)):
             heard = sound(part)
-            return "audio", Audio(content=heard.decoded(), format=heard.format) if heard else Audio(url=data)
+            return "audio", Audio(content=heard.decoded(), format=heard.format) if heard else Audio(url=elsewhere(data))
         case FileContent():
             return ("files", found) if (found := _file(part)) else None
     return None
@@ -51,7 +59,7 @@ def _file(part: FileContent) -> File | None:
         known = held.media_type if held.media_type in File.valid_mime_types() else None  # it refuses all others
         return File(content=held.decoded(), filename=name, mime_type=known)
     if part.file_url:
-        return File(url=part.file_url, filename=name)
+        return File(url=elsewhere(part.file_url), filename=name)
     return File(id=part.file_id, filename=name) if part.file_id else None
 
 
