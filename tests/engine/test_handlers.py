@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from agentscope_runtime.engine import handlers
-from agentscope_runtime.engine.handlers import END, Handler, advance
+from agentscope_runtime.engine.handlers import END, Handler, Relay
 
 WHERE: contextvars.ContextVar[str] = contextvars.ContextVar("where", default="nowhere")
 
@@ -129,14 +129,6 @@ async def test_a_function_with_one_result_has_one_output(function: Callable[...,
 async def test_whatever_streams_has_its_items_as_outputs(function: Callable[..., Any]) -> None:
     """Generators stream, written or returned, plain or async, and so do other asynchronous iterators."""
     assert await collect(function, "abc") == ["a", "b", "c"]
-
-
-@pytest.mark.parametrize(
-    ("function", "streams"), [(plain, False), (one, False), (many, True), (plain_many, True), (Called(), True)]
-)
-def test_written_generators_are_known_without_a_call(function: Callable[..., Any], streams: bool) -> None:
-    """Whether a function is written as a generator is said when it is registered."""
-    assert Handler(function).streams is streams
 
 
 async def test_a_function_gets_what_it_takes() -> None:
@@ -258,11 +250,13 @@ async def test_a_cancellation_reaches_a_generator_at_its_yield() -> None:
             yield "farewell"
             raise
 
-    outputs = Handler(polite).outputs()
-    assert await advance(outputs, None) == "first"
-    assert await advance(outputs, asyncio.CancelledError()) == "farewell"
+    relay = Relay(Handler(polite).outputs())
+    assert await relay.next() == "first"
+    with relay:
+        raise asyncio.CancelledError
+    assert await relay.next() == "farewell"
     with pytest.raises(asyncio.CancelledError):
-        await advance(outputs, None)
+        await relay.next()
 
 
 async def test_a_generator_may_end_when_it_is_cancelled() -> None:
@@ -274,9 +268,19 @@ async def test_a_generator_may_end_when_it_is_cancelled() -> None:
         except asyncio.CancelledError:
             return
 
-    outputs = Handler(obedient).outputs()
-    assert await advance(outputs, None) == "first"
-    assert await advance(outputs, asyncio.CancelledError()) is END
+    relay = Relay(Handler(obedient).outputs())
+    assert await relay.next() == "first"
+    with relay:
+        raise asyncio.CancelledError
+    assert await relay.next() is END
+
+
+async def test_other_errors_are_not_relayed() -> None:
+    """They are the reader's own."""
+    relay = Relay(Handler(many).outputs("ab"))
+    with pytest.raises(LookupError), relay:
+        raise LookupError
+    assert await relay.next() == "a"
 
 
 async def test_threads_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:

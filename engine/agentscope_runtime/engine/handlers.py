@@ -38,8 +38,6 @@ class Handler:
         self.function = function
         self.signature = inspect.signature(function)
         called = _called(function)
-        self.streams = inspect.isasyncgenfunction(called) or inspect.isgeneratorfunction(called)
-        """Whether it is written as a generator. Other functions may return one all the same: see `call`."""
         self._is_async = inspect.isasyncgenfunction(called) or inspect.iscoroutinefunction(called)
         parameters = self.signature.parameters.values()
         self._takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
@@ -71,7 +69,7 @@ class Handler:
     async def outputs(self, /, *args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
         """Run the function and yield what it yields, or else its one result.
 
-        A cancellation that hits the reader between two outputs may be thrown in here (see `advance`): the function
+        A cancellation that hits the reader between two outputs may be thrown in here (see `Relay`): the function
         hears of it at its `yield`.
         """
         result = await self.call(*args, **kwargs)
@@ -80,27 +78,47 @@ class Handler:
                 yield output
             return
         async with aclosing(result):
-            cancelled: asyncio.CancelledError | None = None
-            while (output := await advance(result, cancelled)) is not END:
-                cancelled = None
-                try:
+            relay = Relay(result)
+            while (output := await relay.next()) is not END:
+                with relay:
                     yield output
-                except asyncio.CancelledError as error:
-                    cancelled = error
 
 
-async def advance(source: AsyncGenerator[Any, None], cancelled: asyncio.CancelledError | None) -> Any:
-    """Return the next item of a generator, `END` after the last.
+class Relay:
+    """Reads a generator, and tells it, where it waits at its `yield`, of a cancellation that hits what is done within.
 
-    A generator that waits at a `yield` is told first that its reader was cancelled, if it was. Closing it would tell
-    it, too, but by `GeneratorExit`: agents' handlers expect `CancelledError` when they are stopped, wherever they are.
+        while (item := await relay.next()) is not END:
+            with relay:
+                await use(item)
+
+    Closing the generator would tell it, too, but by `GeneratorExit`: agents' handlers expect `CancelledError` when they
+    are stopped, wherever they are.
     """
-    if cancelled is None:
-        return await anext(source, END)
-    try:
-        return await source.athrow(cancelled)
-    except StopAsyncIteration:
-        return END
+
+    __slots__ = ("_cancelled", "_source")
+
+    def __init__(self, source: AsyncGenerator[Any, None]) -> None:
+        self._source = source
+        self._cancelled: asyncio.CancelledError | None = None
+
+    async def next(self) -> Any:
+        """Return the next item, `END` after the last."""
+        if self._cancelled is None:
+            return await anext(self._source, END)
+        cancelled, self._cancelled = self._cancelled, None
+        try:
+            return await self._source.athrow(cancelled)
+        except StopAsyncIteration:
+            return END
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if not isinstance(error, asyncio.CancelledError):
+            return False
+        self._cancelled = error
+        return True
 
 
 async def _alone(result: Any) -> AsyncGenerator[Any, None]:

@@ -27,7 +27,7 @@ from agentscope_runtime.engine.interrupts.claims import Key
 from agentscope_runtime.engine.runner import Reply, Runner, with_ids
 from agentscope_runtime.engine.runs import Run, Runs
 from agentscope_runtime.engine.schemas.agent_schemas import AgentRequest, RunStatus
-from agentscope_runtime.engine.sse import EventStream, event_json
+from agentscope_runtime.engine.sse import EventStream, client_left, event_json
 
 GIVEN = ("msgs", "request", "response")
 """What every handler is offered, beside its runner."""
@@ -142,7 +142,7 @@ def _check(handler: Handler, provided: list[inspect.Parameter]) -> None:
 async def _document(run: Run, reply: Reply, connection: Request) -> Response:
     """Wait for the end of a run, and answer with its response; a client that leaves is a reader that left."""
     finished = asyncio.ensure_future(run.finished())
-    gone = asyncio.ensure_future(_left(connection))
+    gone = asyncio.ensure_future(client_left(connection.receive))
     try:
         await asyncio.wait((finished, gone), return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -153,8 +153,3 @@ async def _document(run: Run, reply: Reply, connection: Request) -> Response:
     response = reply.response
     status = 500 if response.status == RunStatus.Failed else 200
     return Response(event_json(response), status, media_type="application/json")
-
-
-async def _left(connection: Request) -> None:
-    while (await connection.receive())["type"] != "http.disconnect":
-        pass

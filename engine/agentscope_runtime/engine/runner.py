@@ -27,7 +27,7 @@ from uuid import uuid4
 from agentscope_runtime.engine.errors import NotStarted
 from agentscope_runtime.engine.events import EventWriter
 from agentscope_runtime.engine.frameworks import Adapter, load
-from agentscope_runtime.engine.handlers import END, Handler, advance
+from agentscope_runtime.engine.handlers import END, Handler, Relay
 from agentscope_runtime.engine.schemas.agent_schemas import AgentRequest, AgentResponse, BaseRequest, Event
 from agentscope_runtime.engine.told import told
 
@@ -158,17 +158,14 @@ class Reply:
         msgs = self._adapter.messages(getattr(self.request, "input", ()), self._runner.in_type_converters)
         offers = {**self._offers, "msgs": msgs, "request": self.request, "response": self.response}
         async with aclosing(self._handler.outputs(**offers)) as outputs:
-            cancelled: asyncio.CancelledError | None = None
-            while (output := await advance(outputs, cancelled)) is not END:
-                cancelled = None
+            relay = Relay(outputs)
+            while (output := await relay.next()) is not END:
                 if self._is_canceled:
                     return  # the handler goes on although it was stopped: it is closed
                 if not (events := [event for step in translator.take(output) for event in take(step)]):
                     continue
-                try:
+                with relay:
                     yield events
-                except asyncio.CancelledError as error:
-                    cancelled = error
         if events := [event for step in translator.finish() for event in take(step)]:
             yield events
 

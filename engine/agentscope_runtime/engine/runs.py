@@ -20,7 +20,7 @@ from typing import Any, Protocol
 
 from agentscope_runtime.engine.channel import Channel
 from agentscope_runtime.engine.errors import SessionBusy
-from agentscope_runtime.engine.handlers import END, Handler, advance
+from agentscope_runtime.engine.handlers import END, Handler, Relay
 from agentscope_runtime.engine.interrupts import BaseInterruptBackend, TaskState
 from agentscope_runtime.engine.interrupts.claims import Claims, Key
 from agentscope_runtime.engine.services.keepalive import handling
@@ -164,19 +164,21 @@ class Run:
 
     async def _pump(self) -> None:
         async with handling(*self.key), aclosing(self._work.batches()) as batches:
-            cancelled: asyncio.CancelledError | None = None
-            while (batch := await advance(batches, cancelled)) is not END:
-                cancelled = None
+            relay = Relay(batches)
+            while (batch := await relay.next()) is not END:
                 if self._is_told:
                     break
-                try:
-                    await self._channel.put(batch)
-                except asyncio.CancelledError as error:
-                    # What was made is said, and the handler, which waits at its `yield`, hears that it was stopped.
-                    self._channel.add(batch)
-                    cancelled = error
+                with relay:
+                    await self._put(batch)
             if self._is_stopped:
                 raise asyncio.CancelledError  # the handler has hidden it: whatever else acts for the run has to hear
+
+    async def _put(self, batch: list[Any]) -> None:
+        try:
+            await self._channel.put(batch)
+        except asyncio.CancelledError:
+            self._channel.add(batch)  # what was made is said
+            raise
 
 
 class Runs:
@@ -275,13 +277,10 @@ class _Call:
 
     async def batches(self) -> AsyncGenerator[list[Any], None]:
         async with aclosing(self._handler.outputs()) as outputs:
-            cancelled: asyncio.CancelledError | None = None
-            while (output := await advance(outputs, cancelled)) is not END:
-                cancelled = None
-                try:
+            relay = Relay(outputs)
+            while (output := await relay.next()) is not END:
+                with relay:
                     yield [output]
-                except asyncio.CancelledError as error:
-                    cancelled = error
 
     def completed(self) -> list[Any]:
         return []

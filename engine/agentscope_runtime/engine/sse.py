@@ -72,7 +72,7 @@ class EventStream(Response):
         """Send all of it, or as much as the client stays for."""
         line = _Line(send)
         sending = asyncio.ensure_future(self._send_all(line))
-        watching = [asyncio.ensure_future(_disconnect(receive)), asyncio.ensure_future(line.hum(self._keep_alive_s))]
+        watching = [asyncio.ensure_future(client_left(receive)), asyncio.ensure_future(line.hum(self._keep_alive_s))]
         sent_all = False
         try:
             await asyncio.wait((sending, *watching), return_when=asyncio.FIRST_COMPLETED)
@@ -130,7 +130,7 @@ class _Line:
         return asyncio.get_running_loop().time()
 
 
-async def _disconnect(receive: Receive) -> None:
+async def client_left(receive: Receive) -> None:
     """Return when the client is gone."""
     while (await receive())["type"] != "http.disconnect":
         pass
