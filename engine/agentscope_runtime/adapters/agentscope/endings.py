@@ -9,12 +9,13 @@ model takes.
 from __future__ import annotations
 
 import asyncio
-import functools
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from agentscope.agent import AgentBase
 
+from agentscope_runtime.adapters.agentscope.replacing import replace_once
 from agentscope_runtime.engine.services.keepalive import ending_with_the_run
 
 logger = logging.getLogger(__name__)
@@ -22,19 +23,17 @@ logger = logging.getLogger(__name__)
 PATIENCE_S = 5.0
 """How long an agent that is interrupted may take to put its memory in order."""
 
-_MADE = "__made_by_agentscope_runtime__"
-
 
 def end_with_their_run() -> None:
     """Have replies that a handler began end when it is stopped, and `interrupt` wait for the end.
 
     Outside of a run, and in one that comes to its own end, agents do what they did. Called again, it does nothing.
     """
-    if vars(AgentBase.interrupt).get(_MADE):
-        return
-    interrupt, call = AgentBase.interrupt, AgentBase.__call__
+    replace_once(AgentBase, "interrupt", _waiting)
+    replace_once(AgentBase, "__call__", _within_run)
 
-    @functools.wraps(interrupt)
+
+def _waiting(interrupt: Callable[..., Any]) -> Callable[..., Any]:
     async def interrupt_and_wait(self: AgentBase, *args: Any, **kwargs: Any) -> None:
         reply = self._reply_task
         await interrupt(self, *args, **kwargs)
@@ -43,13 +42,14 @@ def end_with_their_run() -> None:
             if late:
                 logger.warning("%s goes on, although it was interrupted", type(self).__name__)
 
-    @functools.wraps(call)
+    return interrupt_and_wait
+
+
+def _within_run(call: Callable[..., Any]) -> Callable[..., Any]:
     async def call_within_run(self: AgentBase, *args: Any, **kwargs: Any) -> Any:
         task = asyncio.current_task()
         assert task is not None
         with ending_with_the_run(task):
             return await call(self, *args, **kwargs)
 
-    vars(interrupt_and_wait)[_MADE] = True
-    for method in (interrupt_and_wait, call_within_run):
-        setattr(AgentBase, method.__name__, method)
+    return call_within_run

@@ -16,6 +16,7 @@ from agentscope.tool import Toolkit, ToolResponse
 from pydantic import BaseModel
 
 from agentscope_runtime.adapters.agentscope.blocks import FailedBlocks, as_block
+from agentscope_runtime.adapters.agentscope.replacing import replace_once
 from agentscope_runtime.adapters.functions import parameters_of
 from agentscope_runtime.adapters.sandbox_tools import Outcome, SandboxTool, outcome_of
 from agentscope_runtime.engine.schemas.content import TextContent
@@ -127,23 +128,14 @@ def accept_bound_methods() -> None:
 
     Called again, it does nothing.
     """
-    register = Toolkit.register_tool_function
-    if _is_made(register):
-        return
 
-    @functools.wraps(register)
-    def register_tool_function(self: Toolkit, tool_func: Any, *args: Any, **kwargs: Any) -> None:
-        register(self, _adapted(tool_func), *args, **kwargs)
+    def accepting(register: Callable[..., Any]) -> Callable[..., Any]:
+        def register_tool_function(self: Toolkit, tool_func: Any, *args: Any, **kwargs: Any) -> None:
+            register(self, _adapted(tool_func), *args, **kwargs)
 
-    vars(register_tool_function)[_MADE] = True
-    setattr(Toolkit, register.__name__, register_tool_function)
+        return register_tool_function
 
-
-_MADE = "__made_by_agentscope_runtime__"
-
-
-def _is_made(function: Any) -> bool:
-    return bool(getattr(function, _MADE, False))
+    replace_once(Toolkit, "register_tool_function", accepting)
 
 
 def _adapted(function: Any) -> Any:

@@ -24,21 +24,20 @@ def to_agno(part: Content) -> tuple[str, AnyMedium] | None:
     """
     match part:
         case ImageContent(image_url=str(url)):
-            held = held_in(url)
-            if held is None:
-                return "images", Image(url=elsewhere(url))
-            return "images", Image(content=held.decoded(), mime_type=held.media_type)
+            return "images", _held(Image, url) or Image(url=elsewhere(url))
         case VideoContent(video_url=str(url)):
-            held = held_in(url)
-            if held is None:
-                return "videos", Video(url=elsewhere(url))
-            return "videos", Video(content=held.decoded(), mime_type=held.media_type)
+            return "videos", _held(Video, url) or Video(url=elsewhere(url))
         case AudioContent(data=str(data)):
             heard = sound(part)
             return "audio", Audio(content=heard.decoded(), format=heard.format) if heard else Audio(url=elsewhere(data))
         case FileContent():
             return ("files", found) if (found := _file(part)) else None
     return None
+
+
+def _held(kind: type[Image | Video], url: str) -> Image | Video | None:
+    held = held_in(url)
+    return kind(content=held.decoded(), mime_type=held.media_type) if held else None
 
 
 def from_agno(medium: AnyMedium) -> Content:
