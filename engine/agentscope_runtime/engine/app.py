@@ -121,7 +121,9 @@ class AgentApp(FastAPI):
             max_body_size=max_body_size,
         )
         described = {"title": app_name, "description": app_description, "lifespan": lifespan}
-        super().__init__(**{**described, "max_body_size": max_body_size, **native(others, own=AgentApp.__init__)})
+        options = native(others, own=AgentApp.__init__)
+        options["exception_handlers"] = {**ANSWERS, **(options.get("exception_handlers") or {})}
+        super().__init__(**{**described, "max_body_size": max_body_size, **options})
         self.app_name = app_name
         self.app_description = app_description
         self.before_start = before_start
@@ -143,7 +145,6 @@ class AgentApp(FastAPI):
         native_stage = self.router.lifespan_context
         self._lifespan = Lifespan(stages(self._runner, self._runs, self._routes.load, native_stage))
         setattr(self.router, "lifespan_context", self._lifespan)  # noqa: B010 - its type knows no Mapping | None
-        self.exception_handlers = {**ANSWERS, **self.exception_handlers}
         if cors_origins:
             self.add_middleware(CORSMiddleware, allow_origins=cors_origins, allow_methods=["*"], allow_headers=["*"])
         add_probes(self, self)

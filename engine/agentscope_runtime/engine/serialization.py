@@ -7,6 +7,7 @@ not know. Here everything becomes something:
     to_map(), to_dict()       what they return
     mapping, list, set, …     an object, an array
     date, UUID, path, …       a string, as pydantic writes it; bytes in base64; NaN and infinity as null
+    half a character          U+FFFD, for no encoding of text can say it
     anything else             str() of it
     too deep, or in a circle  a string that says so
 """
@@ -17,6 +18,7 @@ import base64
 import dataclasses
 import json
 import math
+import re
 from collections import deque
 from collections.abc import ItemsView, KeysView, Mapping, Set, ValuesView
 from enum import Enum
@@ -29,7 +31,11 @@ from pydantic_core import to_jsonable_python
 MOST_LEVELS = 20
 """Levels of a value that are written; far beyond what anybody reads, and well within the stack."""
 
+_LARGEST = 10**4000
+"""Whole numbers beyond this are not written: Python itself reads none of more than 4300 digits."""
+
 _ARRAYS = (list, tuple, Set, deque, range, KeysView, ValuesView, ItemsView, GeneratorType)
+_HALVES = re.compile("[\ud800-\udfff]")
 _SELF_DESCRIPTIONS = ("to_map", "to_dict")
 
 
@@ -43,6 +49,17 @@ def to_json(value: Any) -> str:
     return json.dumps(_plain(value, ()), ensure_ascii=False)
 
 
+def to_text(text: str) -> str:
+    """Return text that can be encoded: each half of a character (a lone surrogate) becomes U+FFFD."""
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return _HALVES.sub("\ufffd", text)
+    return text
+
+
 def _plain(value: Any, within: tuple[int, ...]) -> Any:
     """Return the value as JSON types.
 
@@ -50,15 +67,26 @@ def _plain(value: Any, within: tuple[int, ...]) -> Any:
         value: What to write.
         within: The ids of what it stands in, from the outside.
     """
-    if value is None or type(value) in (str, int, bool):
+    if type(value) is str:
+        return to_text(value)
+    if value is None or isinstance(value, bool):
         return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
     if isinstance(value, Enum):
         return _plain(value.value, within)
+    if isinstance(value, str | int | float):
+        return _scalar(value)
     if isinstance(value, bytes | bytearray | memoryview):
         return base64.b64encode(value).decode("ascii")
     return _opened(value, within)
+
+
+def _scalar(value: Any) -> str | float | None:
+    """Return text and numbers as plain ones, whichever class they are of, so far as JSON can say them."""
+    if isinstance(value, str):
+        return to_text(str.__str__(value))
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    return int(value) if -_LARGEST < value < _LARGEST else f"<int: of {value.bit_length()} bits>"
 
 
 def _opened(value: Any, within: tuple[int, ...]) -> Any:
@@ -73,7 +101,7 @@ def _opened(value: Any, within: tuple[int, ...]) -> Any:
     if isinstance(value, _ARRAYS):
         return [_plain(item, within) for item in value]
     if isinstance(value, type):
-        return str(value)
+        return to_text(str(value))
     return _described(value, within)
 
 
@@ -82,11 +110,11 @@ def _described(value: Any, within: tuple[int, ...]) -> Any:
     if isinstance(value, BaseModel):
         return _plain(_dumped(value, within), within)
     if dataclasses.is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name), within) for field in dataclasses.fields(value)}
+        return {_key(field.name): _plain(getattr(value, field.name), within) for field in dataclasses.fields(value)}
     for name in _SELF_DESCRIPTIONS:
         if callable(describe := getattr(value, name, None)):
             return _plain(describe(), within)
-    return to_jsonable_python(value, fallback=str)
+    return _plain(to_jsonable_python(value, fallback=str), within)
 
 
 def _dumped(model: BaseModel, within: tuple[int, ...]) -> dict[str, Any]:
@@ -98,7 +126,7 @@ def _dumped(model: BaseModel, within: tuple[int, ...]) -> dict[str, Any]:
 
 def _key(key: Any) -> str:
     """Return the name that a key has in JSON, where names are strings."""
-    if isinstance(key, str) and not isinstance(key, Enum):
-        return key
+    if type(key) is str:
+        return to_text(key)
     plain = to_jsonable(key)
     return plain if isinstance(plain, str) else json.dumps(plain)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Annotated, Any, cast
 from uuid import uuid4
 
 from pydantic import Field, field_validator
@@ -18,7 +18,11 @@ from agentscope_runtime.engine.schemas.content import (
 )
 from agentscope_runtime.engine.schemas.event import Event
 from agentscope_runtime.engine.schemas.kinds import MessageType, RunStatus
+from agentscope_runtime.engine.schemas.limits import limited
 from agentscope_runtime.engine.schemas.openai_format import message_fields
+
+MOST_PARTS = 10_000
+"""Parts of one message: far more than anybody sends, and each is an object of its own."""
 
 
 def new_message_id() -> str:
@@ -34,7 +38,7 @@ class Message(Event):
     id: str = Field(default_factory=new_message_id)
     type: str = MessageType.MESSAGE
     role: str | None = None
-    content: list[AgentContent] | None = None
+    content: Annotated[list[AgentContent], limited(MOST_PARTS)] | None = None
     code: str | None = None
     message: str | None = None
     usage: dict[str, Any] | None = None

@@ -6,16 +6,26 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from agentscope_runtime.engine.schemas.limits import MOST_CHARACTERS, limited
 from agentscope_runtime.engine.schemas.message import Message
 from agentscope_runtime.engine.schemas.tools import Tool
+
+MOST_MESSAGES = 10_000
+"""Messages in one request: far more than any model reads; each takes time before an agent sees it."""
+
+MOST_TOOLS = 10_000
+"""Tools in one request, and words that end an answer: far more than any model is told."""
+
+Id = Annotated[str, Field(max_length=MOST_CHARACTERS)]
+"""What a client calls something."""
 
 
 class BaseRequest(BaseModel):
     """The messages so far, and whether the answer shall be streamed."""
 
-    input: list[Message]
+    input: Annotated[list[Message], limited(MOST_MESSAGES)]
     stream: bool = True
-    id: str | None = None
+    id: Id | None = None
 
 
 class AgentRequest(BaseRequest):
@@ -29,11 +39,11 @@ class AgentRequest(BaseRequest):
     frequency_penalty: float | None = None
     presence_penalty: float | None = None
     max_tokens: int | None = None
-    stop: str | list[str] | None = None
+    stop: str | Annotated[list[str], limited(MOST_TOOLS)] | None = None
     n: Annotated[int, Field(ge=1, le=5)] | None = None
     seed: int | None = None
-    tools: list[Tool] | None = None
-    session_id: str | None = None
+    tools: Annotated[list[Tool], limited(MOST_TOOLS)] | None = None
+    session_id: Id | None = None
     """The conversation; without one the request is a conversation of its own."""
-    user_id: str | None = None
+    user_id: Id | None = None
     """Whose conversation it is; the session's id where it is not said."""

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict
+
+from agentscope_runtime.engine.schemas.limits import limited
+
+MOST_REQUIRED = 10_000
+"""Parameters that a function must have: far more than any function takes."""
 
 
 class FunctionParameters(BaseModel):
@@ -14,7 +19,7 @@ class FunctionParameters(BaseModel):
 
     type: str = "object"
     properties: dict[str, Any] = {}
-    required: list[str] | None = None
+    required: Annotated[list[str], limited(MOST_REQUIRED)] | None = None
 
 
 class FunctionTool(BaseModel):
