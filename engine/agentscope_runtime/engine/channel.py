@@ -4,8 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
+from enum import Enum
 
 from agentscope_runtime.engine.schemas.event import Event
+
+
+class State(Enum):
+    """What is still to come."""
+
+    OPEN = "open"  #: more, perhaps
+    FINISHED = "finished"  #: nothing but what is unread
+    DROPPED = "dropped"  #: nothing: the reader is gone for good
+
+
+MAY_BECOME = {
+    State.OPEN: {State.FINISHED, State.DROPPED},
+    State.FINISHED: {State.FINISHED, State.DROPPED},
+    State.DROPPED: {State.DROPPED},
+}
+"""The moves; any other is asked for in vain, such as the producer's end when nobody reads any more."""
 
 
 class Channel:
@@ -17,34 +34,31 @@ class Channel:
         self._unread: list[Event] = []
         self._news = asyncio.Event()  # there is something for the reader, or nothing will ever be
         self._room = asyncio.Event()  # the producer may go on
-        self._finished = False
-        self._dropped = False
+        self._state = State.OPEN
 
     async def put(self, events: Sequence[Event]) -> None:
         """Hand over events, however many, once there is room; without a reader they go nowhere."""
         while len(self._unread) >= self._limit:
             self._room.clear()
             await self._room.wait()
-        if self._dropped:
+        if self._state is State.DROPPED:
             await asyncio.sleep(0)  # nobody holds this producer any more: others shall get their turn
         self.add(events)
 
     def add(self, events: Sequence[Event]) -> None:
         """Hand over events that cannot wait, above the limit if need be: the last ones, and those in hand."""
-        if events and not self._dropped:
+        if events and self._state is not State.DROPPED:
             self._unread += events
             self._news.set()
 
     def finish(self) -> None:
         """Say that nothing more will come; what is unread can still be read."""
-        self._finished = True
-        self._news.set()
+        self._become(State.FINISHED)
 
     def drop(self) -> None:
         """Say that the reader is gone for good: nothing is kept, and nobody waits any more."""
-        self._dropped = self._finished = True
+        self._become(State.DROPPED)
         self._take()
-        self._news.set()
 
     async def batches(self) -> AsyncGenerator[list[Event]]:
         """Yield all that is unread, at least one event each time, until the producer has finished."""
@@ -53,8 +67,13 @@ class Channel:
             self._news.clear()
             if batch := self._take():
                 yield batch
-            if self._finished and not self._unread:
+            if self._state is not State.OPEN and not self._unread:
                 return
+
+    def _become(self, state: State) -> None:
+        if state in MAY_BECOME[self._state]:
+            self._state = state
+        self._news.set()
 
     def _take(self) -> list[Event]:
         batch, self._unread = self._unread, []
