@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from agentscope_runtime.adapters.media import LocalAddress, Medium, elsewhere, file, held_in, sound, type_of
+from agentscope_runtime.adapters.media import (
+    LocalAddress,
+    Medium,
+    RemoteAddress,
+    elsewhere,
+    file,
+    held_in,
+    not_loaded,
+    sound,
+    type_of,
+)
 from agentscope_runtime.engine.schemas.content import AudioContent, FileContent
 
 
@@ -69,6 +79,16 @@ def test_what_is_here_is_not_fetched_for_clients(url: str) -> None:
     """Files of this machine, and what only it can reach, such as the cloud's credentials."""
     with pytest.raises(LocalAddress):
         elsewhere(url)
+
+
+@pytest.mark.parametrize("url", ["https://example.com/a.wav", "HTTP://example.com/a.wav"])
+def test_what_is_elsewhere_is_not_loaded(url: str) -> None:
+    """A slow server would keep everybody waiting; the client can send what is there."""
+    with pytest.raises(RemoteAddress, match="send what it holds as a data: URL or in base64"):
+        not_loaded(url)
+    assert not_loaded("gs://bucket/a") == "gs://bucket/a"
+    with pytest.raises(LocalAddress):
+        not_loaded("http://127.0.0.1/a.wav")
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,21 @@ from agentscope_runtime.engine.schemas.content import AudioContent, Content, Fil
 
 UNKNOWN = "application/octet-stream"
 
+
+class RemoteAddress(EngineError, ValueError):
+    """A client names an address that this process would have to load: a slow one would keep everybody waiting.
+
+    Nor may clients choose what a server asks for: it sees machines that they do not.
+    """
+
+    code, status, title = "remote_address", 422, "Remote address"
+
+    @classmethod
+    def of(cls, url: str) -> RemoteAddress:
+        """Say which address it is, and what to do instead."""
+        return cls(f"{url[:80]!r} is not loaded here: send what it holds as a data: URL or in base64")
+
+
 _ADDRESS = re.compile(r"(?!file:)[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 _INSIDE = ("localhost", "local", "internal", "lan", "home.arpa")
@@ -87,6 +102,18 @@ def held_in(url: str | None) -> Medium | None:
     except (binascii.Error, ValueError):
         return None
     return Medium(media_type or UNKNOWN, data)
+
+
+def not_loaded(url: str) -> str:
+    """Return the address of a sound, film or file, if nobody would load it here: clouds' own, such as `gs://`.
+
+    Raises:
+        RemoteAddress: it is one of http(s), which frameworks load on the event loop.
+        LocalAddress: it is a file of this machine, or a place in its network.
+    """
+    if elsewhere(url).lower().startswith(("http:", "https:")):
+        raise RemoteAddress.of(url)
+    return url
 
 
 def elsewhere(url: str) -> str:

@@ -9,14 +9,16 @@ from typing import Any, cast
 
 import pytest
 from agentscope.agent import AgentBase, ReActAgent
+from agentscope.formatter import GeminiChatFormatter
 from agentscope.memory import InMemoryMemory
-from agentscope.message import Msg
+from agentscope.message import ImageBlock, Msg, URLSource
 from agentscope.tool import Toolkit, ToolResponse
 from scripted_chat import Prompt, Turn, friday
 from served_agent import Echo, Turns
 
 from agentscope_runtime.adapters.agentscope import ADAPTER
 from agentscope_runtime.adapters.agentscope.memory import AgentScopeSessionHistoryMemory
+from agentscope_runtime.adapters.media import RemoteAddress
 from agentscope_runtime.engine.errors import InvalidOption
 from agentscope_runtime.engine.runner import Runner
 from agentscope_runtime.engine.services.agent_state import InMemoryStateService
@@ -67,6 +69,15 @@ async def test_sessions_at_the_same_time_share_nothing(ready: Ready, states: Any
     for heard in ("{0}", "{0} and {0}", "{0} and {0} and {0}"):
         said = await asyncio.gather(*(turns.ask(name, session=name) for name in names))
         assert [one.text for one in said] == [heard.format(name) for name in names]
+
+
+async def test_an_agent_whose_formatter_loads_pictures_is_given_no_links(states: Any) -> None:
+    """It would load them on the event loop; nothing of such a turn is kept."""
+    agent = friday(remembers)
+    agent.formatter = GeminiChatFormatter()
+    source = URLSource(type="url", url="https://example.com/a.png")
+    with pytest.raises(RemoteAddress):
+        await Turns(agent, states).ask([Msg("u", [ImageBlock(type="image", source=source)], "user")])
 
 
 async def test_made_agents_work_side_by_side(states: Any) -> None:

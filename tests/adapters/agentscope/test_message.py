@@ -6,7 +6,7 @@ import json
 from typing import Any, cast
 
 import pytest
-from agentscope.formatter import DashScopeChatFormatter, OpenAIChatFormatter
+from agentscope.formatter import DashScopeChatFormatter, GeminiChatFormatter, OllamaChatFormatter, OpenAIChatFormatter
 from agentscope.message import Msg
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,9 +16,10 @@ from agentscope_runtime.adapters.agentscope import ADAPTER
 from agentscope_runtime.adapters.agentscope.message import (
     agentscope_msg_to_message,
     message_to_agentscope_msg,
+    refuse_linked_pictures,
     restored,
 )
-from agentscope_runtime.adapters.media import LocalAddress
+from agentscope_runtime.adapters.media import LocalAddress, RemoteAddress
 from agentscope_runtime.engine.schemas.agent_schemas import Message
 
 PIXEL = "iVBORw0KGgo="
@@ -86,7 +87,6 @@ def test_roles_are_agentscopes_three(role: str | None, type: str, expected: str)
             {"source": {"type": "url", "url": "http://a.com/b.png"}},
         ),
         ({"type": "image", "image_url": f"data:image/png;base64,{PIXEL}"}, IMAGE),
-        ({"type": "audio", "data": "https://a.com/b.wav"}, {"source": {"type": "url", "url": "https://a.com/b.wav"}}),
         (
             {"type": "audio", "data": "UklG", "format": "mp3"},
             {"type": "audio", "source": {"type": "base64", "media_type": "audio/mp3", "data": "UklG"}},
@@ -179,6 +179,30 @@ def test_a_client_cannot_make_an_agent_read_files_of_the_server(kind: str, url: 
     for read in (msgs, lambda one: message_to_agentscope_msg(Message.model_validate(one))):
         with pytest.raises(LocalAddress, match="no address that an agent may load"):
             read(message)
+
+
+@pytest.mark.parametrize("kind", ["audio", "video", "tool"])
+def test_a_client_cannot_make_an_agent_load_sound_or_films(kind: str) -> None:
+    """OpenAI's and Gemini's formatters would, on the event loop and without an end."""
+    url = "https://a.com/b.wav"
+    message = user({"type": kind, "data": url, "video_url": url})
+    if kind == "tool":
+        output = json.dumps([{"type": "audio", "source": {"type": "url", "url": url}}])
+        message = {
+            "type": "plugin_call_output",
+            "content": [{"type": "data", "data": {"call_id": "1", "output": output}}],
+        }
+    with pytest.raises(RemoteAddress, match="send what it holds as a data: URL"):
+        msgs(message)
+
+
+def test_pictures_are_refused_where_a_formatter_loads_them() -> None:
+    """Gemini's and Ollama's do; OpenAI's tells the model the address."""
+    found = msgs(user({"type": "text", "text": "look"}, {"type": "image", "image_url": "https://a.com/b.png"}))
+    refuse_linked_pictures(found, OpenAIChatFormatter())
+    for formatter in (GeminiChatFormatter(), OllamaChatFormatter()):
+        with pytest.raises(RemoteAddress):
+            refuse_linked_pictures(found, formatter)
 
 
 @pytest.mark.parametrize(

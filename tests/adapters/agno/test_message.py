@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from agno.media import Audio, File, Image, Video
 from agno.models.message import Message as AgnoMessage
+from agno.utils.openai import process_image
 from recorded_box import PIXEL
 
 from agentscope_runtime.adapters.agno import ADAPTER
-from agentscope_runtime.adapters.media import LocalAddress
+from agentscope_runtime.adapters.media import LocalAddress, RemoteAddress
 from agentscope_runtime.engine.schemas.agent_schemas import Message
 
 PICTURE = f"data:image/png;base64,{PIXEL}"
@@ -49,11 +50,10 @@ def test_media_are_agnos_own() -> None:
             {"type": "image", "image_url": PICTURE},
             {"type": "image", "image_url": "https://example.com/a.png"},
             {"type": "audio", "data": "AAAA", "format": "mp3"},
-            {"type": "audio", "data": "https://example.com/a.wav"},
-            {"type": "video", "video_url": "https://example.com/a.mp4"},
+            {"type": "video", "video_url": "gs://bucket/a.mp4"},
             {"type": "file", "file_data": "AAAA", "filename": "a.pdf"},
             {"type": "file", "file_data": "AAAA", "filename": "a.odd"},
-            {"type": "file", "file_url": "https://example.com/a.pdf"},
+            {"type": "file", "file_url": "gs://bucket/a.pdf"},
             {"type": "file", "file_id": "file-1"},
             {"type": "data", "data": {"answer": 42}},
         )
@@ -62,14 +62,14 @@ def test_media_are_agnos_own() -> None:
     here, there = message["images"]
     assert isinstance(here, Image)
     assert (here.mime_type, here.to_base64(), there.url) == ("image/png", PIXEL, "https://example.com/a.png")
-    sound, linked = message["audio"]
+    (sound,) = message["audio"]
     assert isinstance(sound, Audio)
-    assert (sound.format, linked.url) == ("mp3", "https://example.com/a.wav")
+    assert sound.format == "mp3"
     assert isinstance(message["videos"][0], Video)
     assert all(isinstance(file, File) for file in message["files"])
     assert [file.mime_type for file in message["files"]] == ["application/pdf", None, None, None]
     assert [file.filename for file in message["files"]] == ["a.pdf", "a.odd", None, None]
-    assert (message["files"][2].url, message["files"][3].id) == ("https://example.com/a.pdf", "file-1")
+    assert (message["files"][2].url, message["files"][3].id) == ("gs://bucket/a.pdf", "file-1")
 
 
 @pytest.mark.parametrize(
@@ -86,6 +86,24 @@ def test_nothing_of_this_machine_is_read(type: str, field: str, url: str) -> Non
     """Agno would fetch what its models take no addresses of, from where no client can."""
     with pytest.raises(LocalAddress):
         convert(user({"type": type, field: url}))
+
+
+@pytest.mark.parametrize("part", [("audio", "data"), ("video", "video_url"), ("file", "file_url")])
+def test_what_is_elsewhere_is_not_loaded(part: tuple[str, str]) -> None:
+    """Agno would load it on the event loop, where a slow server keeps everybody waiting."""
+    with pytest.raises(RemoteAddress, match="send what it holds as a data: URL"):
+        convert(user({"type": part[0], part[1]: "https://example.com/a"}))
+
+
+async def test_the_address_of_a_picture_is_handed_over_and_no_more() -> None:
+    """OpenAI's models take it; those that would load it here, such as Claude's, cannot."""
+    (message,) = convert(user({"type": "image", "image_url": "https://example.com/a.png"}))
+    (image,) = AgnoMessage.model_validate(message).images or ()
+    assert process_image(image) == {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
+    with pytest.raises(RemoteAddress):
+        image.get_content_bytes()
+    with pytest.raises(RemoteAddress):
+        await image.aget_content_bytes()
 
 
 def test_an_answer_is_joined_again() -> None:

@@ -23,6 +23,7 @@ from fastapi import Depends
 
 from agentscope_runtime.adapters.agentscope.blocks import blocks_in
 from agentscope_runtime.adapters.agentscope.counting import CountingModel
+from agentscope_runtime.adapters.agentscope.message import refuse_linked_pictures
 from agentscope_runtime.adapters.makers import made_by, maker_of
 from agentscope_runtime.adapters.states import OwnStates, states_of_app
 from agentscope_runtime.engine.errors import InvalidOption
@@ -63,6 +64,7 @@ def _handler(lend: Lend) -> Callable[..., AsyncIterator[Any]]:
         """Run the agent with the session's state."""
         service, key = await own.unless(states), {"user_id": request.user_id, "session_id": request.session_id}
         async with lend() as agent:
+            refuse_linked_pictures(msgs, getattr(agent, "formatter", None))
             _restore(agent, await service.export_state(**key), request.session_id)
             failed = False
             try:

@@ -11,6 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Literal, cast, overload
 
+from agentscope.formatter import (
+    GeminiChatFormatter,
+    GeminiMultiAgentFormatter,
+    OllamaChatFormatter,
+    OllamaMultiAgentFormatter,
+)
 from agentscope.message import Msg
 
 from agentscope_runtime.adapters.agentscope.blocks import (
@@ -34,7 +40,7 @@ from agentscope_runtime.adapters.agentscope.runs import (
     role_in,
     runs_of,
 )
-from agentscope_runtime.adapters.media import elsewhere
+from agentscope_runtime.adapters.media import elsewhere, not_loaded
 from agentscope_runtime.engine.frameworks import Converters
 from agentscope_runtime.engine.schemas.content import Content, DataContent, TextContent
 from agentscope_runtime.engine.schemas.kinds import MessageType, Role, RunStatus
@@ -51,6 +57,9 @@ _ROLES: dict[str | None, Literal["assistant", "system"]] = {
 
 _FORM = "original_form"
 """What a Msg and its blocks have beside what a message can say: only where it is kept, not where it is streamed."""
+
+_LOADERS = (GeminiChatFormatter, GeminiMultiAgentFormatter, OllamaChatFormatter, OllamaMultiAgentFormatter)
+"""Formatters that load pictures themselves; those for OpenAI, DashScope and Anthropic tell the model the address."""
 
 
 def agentscope_msg_to_message(messages: Msg | Sequence[Msg]) -> list[Message]:
@@ -114,9 +123,10 @@ def message_to_agentscope_msg(messages: Message | Sequence[Message]) -> Msg | li
 
     Raises:
         LocalAddress: the client names a file of this machine, or a place in its network.
+        RemoteAddress: it names a sound or film elsewhere, which some of agentscope's formatters load.
     """
     msgs = restored([messages] if isinstance(messages, Message) else messages)
-    _refuse_local_addresses(msgs)
+    _check_addresses(msgs)
     return msgs[0] if isinstance(messages, Message) else msgs
 
 
@@ -226,6 +236,7 @@ def msgs_for_handler(messages: Sequence[Message], converters: Converters | None 
 
     Raises:
         LocalAddress: the client names a file of this machine, or a place in its network.
+        RemoteAddress: it names a sound or film elsewhere, which some of agentscope's formatters load.
     """
     msgs: list[Any] = []
     for special, group in groupby(messages, lambda message: message.type in (converters or {})):
@@ -237,9 +248,27 @@ def msgs_for_handler(messages: Sequence[Message], converters: Converters | None 
     return msgs
 
 
-def _refuse_local_addresses(msgs: Iterable[Msg]) -> None:
+def refuse_linked_pictures(msgs: Iterable[Any], formatter: object) -> None:
+    """Refuse links to pictures where an agent's formatter would load them, on the event loop; others hand them over.
+
+    Raises:
+        RemoteAddress: there is one.
+    """
+    if isinstance(formatter, _LOADERS):
+        for kind, url in _links(msg for msg in msgs if isinstance(msg, Msg)):
+            if kind == "image":
+                not_loaded(url)
+
+
+def _check_addresses(msgs: Iterable[Msg]) -> None:
+    for kind, url in _links(msgs):
+        check = not_loaded if kind in ("audio", "video") else elsewhere
+        check(url)
+
+
+def _links(msgs: Iterable[Msg]) -> Iterator[tuple[Any, str]]:
     for msg in msgs:
         for block in every_block(blocks_in(msg.content)):
             source = block.get("source")
             if isinstance(source, Mapping) and source.get("type") == "url":
-                elsewhere(str(source.get("url")))
+                yield block.get("type"), str(source.get("url"))

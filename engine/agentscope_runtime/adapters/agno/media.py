@@ -7,7 +7,17 @@ from typing import Any
 
 from agno.media import Audio, File, Image, Video
 
-from agentscope_runtime.adapters.media import UNKNOWN, Medium, elsewhere, file, held_in, sound, type_of
+from agentscope_runtime.adapters.media import (
+    UNKNOWN,
+    Medium,
+    RemoteAddress,
+    elsewhere,
+    file,
+    held_in,
+    not_loaded,
+    sound,
+    type_of,
+)
 from agentscope_runtime.engine.schemas.content import AudioContent, Content, FileContent, ImageContent, VideoContent
 
 AnyMedium = Audio | File | Image | Video
@@ -16,20 +26,39 @@ _USUAL = {Image: "image/png", Audio: "audio/wav", Video: "video/mp4"}
 """What media are that do not say it."""
 
 
+class LinkedImage(Image):
+    """A picture elsewhere: its address is for the model's provider, and nobody loads it here."""
+
+    def get_content_bytes(self, *args: Any, **kwargs: Any) -> bytes | None:
+        """Refuse what some models' classes do on the event loop, such as those of Claude, Gemini and Ollama.
+
+        Raises:
+            RemoteAddress: always.
+        """
+        raise RemoteAddress.of(str(self.url))
+
+    async def aget_content_bytes(self, *args: Any, **kwargs: Any) -> bytes | None:
+        """Refuse it, as `get_content_bytes` does."""
+        return self.get_content_bytes()
+
+
 def to_agno(part: Content) -> tuple[str, AnyMedium] | None:
     """Return a part as agno's class, after the name of the field that agno's messages have for it; None for others.
 
     Raises:
+        RemoteAddress: it is a sound, film or file elsewhere, which agno would load.
         LocalAddress: agno would fetch a file of this machine, or something of its network.
     """
     match part:
         case ImageContent(image_url=str(url)):
-            return "images", _held(Image, url) or Image(url=elsewhere(url))
+            return "images", _held(Image, url) or LinkedImage(url=elsewhere(url))
         case VideoContent(video_url=str(url)):
-            return "videos", _held(Video, url) or Video(url=elsewhere(url))
+            return "videos", _held(Video, url) or Video(url=not_loaded(url))
         case AudioContent(data=str(data)):
             heard = sound(part)
-            return "audio", Audio(content=heard.decoded(), format=heard.format) if heard else Audio(url=elsewhere(data))
+            return "audio", Audio(content=heard.decoded(), format=heard.format) if heard else Audio(
+                url=not_loaded(data)
+            )
         case FileContent():
             return ("files", found) if (found := _file(part)) else None
     return None
@@ -58,7 +87,7 @@ def _file(part: FileContent) -> File | None:
         known = held.media_type if held.media_type in File.valid_mime_types() else None  # it refuses all others
         return File(content=held.decoded(), filename=name, mime_type=known)
     if part.file_url:
-        return File(url=elsewhere(part.file_url), filename=name)
+        return File(url=not_loaded(part.file_url), filename=name)
     return File(id=part.file_id, filename=name) if part.file_id else None
 
 
