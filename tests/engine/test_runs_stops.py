@@ -12,7 +12,8 @@ from virtual_time import settle, virtual
 
 from agentscope_runtime.engine.errors import SessionBusy
 from agentscope_runtime.engine.interrupts import LocalInterruptBackend, TaskState
-from agentscope_runtime.engine.runs import PATIENCE_S, Runs
+from agentscope_runtime.engine.run import PATIENCE_S
+from agentscope_runtime.engine.runs import Runs
 
 
 @virtual

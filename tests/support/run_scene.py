@@ -11,8 +11,9 @@ from strict_reader import Reading, read
 from agentscope_runtime.engine.frameworks import load
 from agentscope_runtime.engine.handlers import Handler
 from agentscope_runtime.engine.interrupts import LocalInterruptBackend, TaskState
+from agentscope_runtime.engine.run import Run
 from agentscope_runtime.engine.runner import Reply, Runner, with_ids
-from agentscope_runtime.engine.runs import Run, Runs
+from agentscope_runtime.engine.runs import Runs
 from agentscope_runtime.engine.schemas.agent_schemas import AgentRequest
 
 KEY = ("alice", "session-1")

@@ -24,8 +24,9 @@ from agentscope_runtime.engine.errors import InvalidOption
 from agentscope_runtime.engine.frameworks import Adapter, find, load
 from agentscope_runtime.engine.handlers import Handler
 from agentscope_runtime.engine.interrupts.claims import Key
+from agentscope_runtime.engine.run import Run
 from agentscope_runtime.engine.runner import Reply, Runner, with_ids
-from agentscope_runtime.engine.runs import Run, Runs
+from agentscope_runtime.engine.runs import Runs
 from agentscope_runtime.engine.schemas.agent_schemas import AgentRequest, RunStatus
 from agentscope_runtime.engine.sse import EventStream, client_left, event_json
 
