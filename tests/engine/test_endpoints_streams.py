@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Annotated, Any
 
 import httpx
@@ -31,6 +32,100 @@ def test_a_failure_in_a_stream_is_its_last_event(caplog: pytest.LogCaptureFixtur
         yield 1 / len([])
 
     assert chunks(serve(at_once).post("/it"))[0]["error_type"] == "ZeroDivisionError"
+
+
+class Panic(BaseException):
+    """What no `except Exception` sees."""
+
+
+async def wait_for_what_was_cancelled() -> None:
+    """Raise the cancellation of something else."""
+    cancelled = asyncio.get_running_loop().create_future()
+    cancelled.cancel()
+    await cancelled
+
+
+async def panic() -> None:
+    """Raise what is no Exception."""
+    raise Panic("lost")
+
+
+async def leave() -> None:
+    """Do what scripts do at their end."""
+    sys.exit(3)
+
+
+async def cancel_itself() -> None:
+    """Cancel the task that it runs in, whichever that is."""
+    task = asyncio.current_task()
+    assert task is not None
+    task.cancel()
+    await asyncio.sleep(0)
+
+
+NO_EXCEPTIONS = [(wait_for_what_was_cancelled, "CancelledError"), (panic, "Panic"), (leave, "SystemExit")]
+
+
+@pytest.mark.parametrize(("fail", "name"), NO_EXCEPTIONS)
+def test_what_is_no_exception_ends_a_stream_and_no_server(fail: Callable[[], Awaitable[None]], name: str) -> None:
+    """It is told as any failure, whether the generator is plain or not, and the next call is answered."""
+
+    async def stream() -> AsyncIterator[int]:
+        yield 1
+        await fail()
+
+    with serve(stream) as client:
+        for _ in range(2):
+            assert [chunk if chunk == 1 else chunk["error_type"] for chunk in chunks(client.post("/it"))] == [1, name]
+
+
+@pytest.mark.parametrize("fail", [fail for fail, _ in NO_EXCEPTIONS])
+def test_what_is_no_exception_fails_a_call_and_ends_no_server(fail: Callable[[], Awaitable[None]]) -> None:
+    """Without a stream it is answered 500."""
+
+    async def once() -> None:
+        await fail()
+
+    with serve(once) as client:
+        for _ in range(2):
+            assert client.post("/it").status_code == 500
+
+
+def test_a_stream_that_cancels_itself_ends() -> None:
+    """Nobody waits for more of it."""
+
+    async def stream() -> AsyncIterator[int]:
+        yield 1
+        await cancel_itself()
+        yield 2
+
+    with serve(stream) as client:
+        assert chunks(client.post("/it")) == [1]
+
+
+def test_a_plain_generator_that_exits_ends_its_stream() -> None:
+    """In its thread, too."""
+
+    def stream() -> Iterator[int]:
+        yield 1
+        sys.exit("bye")
+
+    with serve(stream) as client:
+        assert chunks(client.post("/it"))[1]["error"] == "bye"
+
+
+def test_half_a_character_is_written_as_a_whole_one() -> None:
+    """Streams go on after it, and documents have it, too."""
+
+    async def stream() -> AsyncIterator[Any]:
+        yield "a\ud83d"
+        yield {"\udc00": "b"}
+
+    async def once() -> list[str]:
+        return ["a\ud83d"]
+
+    assert chunks(serve(stream).post("/it")) == ["a\ufffd", {"\ufffd": "b"}]
+    assert serve(once).post("/it").json() == ["a\ufffd"]
 
 
 def test_a_dependency_stays_open_while_its_stream_runs() -> None:

@@ -38,9 +38,18 @@ def endpoint(function: Callable[..., Any]) -> Callable[..., Any]:
     handler = Handler(function)
 
     async def call(**values: Any) -> Any:
-        result = await handler.call(**values)
+        name = getattr(function, "__name__", "an endpoint")
+        try:
+            result = await handler.call(**values)
+        except (Exception, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            if _is_cancelled():
+                raise
+            # A function that calls sys.exit() shall end no server, nor who waits for something that was cancelled.
+            raise RuntimeError(f"{name} raised {type(error).__name__}") from error
         if isinstance(result, AsyncIterator):
-            return _Stream(result, getattr(function, "__name__", "an endpoint"))
+            return _Stream(result, name)
         return result if isinstance(result, Response) else to_jsonable(result)
 
     functools.update_wrapper(call, function)
@@ -82,7 +91,11 @@ async def _as_events(chunks: AsyncIterator[Any], name: str) -> AsyncGenerator[st
         async with aclosing(_iterated(chunks)) as items:
             async for item in items:
                 yield f"data: {to_json(item)}\n\n"
-    except Exception as error:
+    except (GeneratorExit, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # users' code ends no server
+        if isinstance(error, asyncio.CancelledError) and _is_cancelled():
+            raise  # the reader left; any other cancellation is of something that the function waited for
         logger.exception("%s failed while it streamed", name)
         told = {"error": str(error), "error_type": type(error).__name__, "message": "Error in streaming generator"}
         yield f"data: {to_json(told)}\n\n"
@@ -106,17 +119,32 @@ async def _ahead(events: AsyncGenerator[str, None]) -> AsyncGenerator[str, None]
     """
     queue: asyncio.Queue[str | None] = asyncio.Queue(UNREAD)
 
+    is_read = True
+
     async def pump() -> None:
-        async with aclosing(events):
-            async for event in events:
-                await queue.put(event)
-        await queue.put(None)
+        try:
+            async with aclosing(events):
+                async for event in events:
+                    if is_read:  # else nobody would make room for it
+                        await queue.put(event)
+        finally:  # whatever happened: who reads waits for the end
+            if is_read:
+                await queue.put(None)
 
     task = asyncio.create_task(pump())
     try:
         while (event := await queue.get()) is not None:
             yield event
     finally:
+        is_read = False
         task.cancel()
         with CancelScope(shield=True):
             await asyncio.wait({task})
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("a stream broke off", exc_info=error)
+
+
+def _is_cancelled() -> bool:
+    """Say whether somebody cancelled the task that this runs in."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
