@@ -8,6 +8,7 @@ from contextlib import aclosing
 import pytest
 
 from agentscope_runtime.engine.interrupts import LocalInterruptBackend, TaskState
+from agentscope_runtime.engine.interrupts.local import MOST_ENDED
 
 RUNNING, FINISHED = TaskState.RUNNING, TaskState.FINISHED
 
@@ -87,6 +88,19 @@ async def test_forgotten_states_take_no_memory(backend: LocalInterruptBackend, c
         clock.now += 1
     assert len(backend._states) <= 11
     assert len(backend._endings) <= 11
+
+
+async def test_the_newest_ends_are_remembered(backend: LocalInterruptBackend) -> None:
+    """Names that clients make up do not fill the memory; a run that goes on is never forgotten."""
+    await backend.set_task_state("running", RUNNING)
+    for number in range(3 * MOST_ENDED):
+        await backend.set_task_state(f"session {number}", RUNNING)
+        await backend.set_task_state(f"session {number}", FINISHED)
+    assert await backend.get_task_state("running") is RUNNING
+    assert await backend.get_task_state(f"session {2 * MOST_ENDED}") is FINISHED
+    assert await backend.get_task_state(f"session {2 * MOST_ENDED - 1}") is None
+    assert len(backend._states) == MOST_ENDED + 1
+    assert len(backend._endings) < 4 * MOST_ENDED
 
 
 async def test_signals_reach_all_who_listen_to_the_channel(backend: LocalInterruptBackend) -> None:

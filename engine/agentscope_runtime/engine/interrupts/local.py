@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import ClassVar
 
 from agentscope_runtime.engine.interrupts.base import BaseInterruptBackend, TaskState
+
+MOST_ENDED = 2000
+"""How many ends of runs are remembered, the newest: with the longest names that clients may choose, some 50 MB."""
 
 
 class LocalInterruptBackend(BaseInterruptBackend):
@@ -20,6 +23,7 @@ class LocalInterruptBackend(BaseInterruptBackend):
         """Begin without any state; `clock` tells seconds."""
         self._clock = clock
         self._states: dict[str, tuple[TaskState, float]] = {}  # with the time when it is forgotten
+        self._ended: dict[str, None] = {}  # keys of runs that are over, the oldest first
         self._endings: list[tuple[float, str]] = []  # a heap; renewed states have stale entries in it
         self._listeners: dict[str, set[asyncio.Queue[str | None]]] = {}
 
@@ -47,6 +51,11 @@ class LocalInterruptBackend(BaseInterruptBackend):
         ending = self._clock() + ttl
         self._states[key] = (state, ending)
         heappush(self._endings, (ending, key))
+        self._ended.pop(key, None)
+        if state is not TaskState.RUNNING:
+            self._ended[key] = None
+            if len(self._ended) > MOST_ENDED:
+                await self.delete_task_state(next(iter(self._ended)))
 
     async def compare_and_set_state(
         self, key: str, new_state: TaskState, expected_state: TaskState | None, negate: bool = False, ttl: int = 3600
@@ -67,6 +76,11 @@ class LocalInterruptBackend(BaseInterruptBackend):
     async def delete_task_state(self, key: str) -> None:
         """Forget a state."""
         self._states.pop(key, None)
+        self._ended.pop(key, None)
+        # The entries of forgotten keys would hold these until their time is over.
+        if len(self._endings) > 2 * len(self._states) + MOST_ENDED:
+            self._endings = [(ending, each) for each, (_, ending) in self._states.items()]
+            heapify(self._endings)
 
     async def aclose(self) -> None:
         """End all listening."""
@@ -81,3 +95,4 @@ class LocalInterruptBackend(BaseInterruptBackend):
             _, key = heappop(self._endings)
             if (entry := self._states.get(key)) is not None and entry[1] <= now:
                 del self._states[key]
+                self._ended.pop(key, None)
