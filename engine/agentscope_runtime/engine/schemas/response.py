@@ -36,7 +36,9 @@ class BaseResponse(Event):
 
     def add_new_message(self, message: Message) -> None:
         """Append a message to the output."""
-        self.output = [*(self.output or ()), message]
+        if self.output is None:
+            self.output = []
+        self.output.append(message)  # in place: answers of many messages would be copied for each
 
     def completed(self) -> Self:
         """Say that it is whole, and when."""
