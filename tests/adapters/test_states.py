@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 from fastapi import Depends, FastAPI
 
-from agentscope_runtime.adapters.states import OwnStates, states_of_app
+from agentscope_runtime.adapters.states import OwnStates, conversation_of, states_of_app
 from agentscope_runtime.engine.services.agent_state import InMemoryStateService
 
 
@@ -32,3 +32,9 @@ async def test_without_an_application_it_is_an_own_one() -> None:
     kept = await own.unless(None)
     await kept.save_state("alice", {"a": 1}, "s")
     assert await (await own.unless(Depends(states_of_app))).export_state("alice", "s") == {"a": 1}
+
+
+def test_no_two_sessions_are_the_same_conversation() -> None:
+    """Of whatever users, and whatever their names contain."""
+    keys = [("a", "b:c"), ("a:b", "c"), ('a", "b', "c"), ("a", "b")]
+    assert len({conversation_of(user, session) for user, session in keys}) == 4

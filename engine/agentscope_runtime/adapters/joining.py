@@ -7,7 +7,7 @@ all of them, with the results after it, and so do the frameworks that speak to t
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -114,6 +114,34 @@ def joined(messages: Sequence[Message], converters: Converters | None = None) ->
             yield converted if isinstance(converted, list) else [converted]
     if answer is not None:
         yield answer
+
+
+def rewritten(
+    messages: Sequence[Message],
+    converters: Converters | None,
+    *,
+    answer: Callable[[Answer], Any],
+    said: Callable[[Message], Any],
+    results: Callable[[Message], Iterable[Any]],
+) -> list[Any]:
+    """Return messages as a framework writes them.
+
+    Args:
+        messages: Ours.
+        converters: By type of message, what makes of it what stands instead.
+        answer: Writes an answer.
+        said: Writes what somebody else said.
+        results: Writes what tools said.
+    """
+    written: list[Any] = []
+    for item in joined(messages, converters):
+        if isinstance(item, Answer):
+            written.append(answer(item))
+        elif isinstance(item, Message):
+            written.extend(results(item) if is_output(item) else [said(item)])
+        else:
+            written.extend(item)
+    return written
 
 
 def results(message: Message) -> list[Result]:

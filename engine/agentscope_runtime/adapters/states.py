@@ -8,6 +8,7 @@ A handler that serves one asks for it as FastAPI provides it, and has one of its
 
 from __future__ import annotations
 
+import json
 from typing import Any, Protocol, runtime_checkable
 
 from fastapi import Request
@@ -24,6 +25,11 @@ class States(Protocol):
     async def export_state(self, user_id: str, session_id: str | None = None) -> dict[str, Any] | None:
         """Return the latest that was kept."""
         ...
+
+
+def conversation_of(user_id: str, session_id: str) -> str:
+    """Return the name of a session where a framework finds conversations by one name: no two users have the same."""
+    return json.dumps([user_id, session_id], ensure_ascii=False)
 
 
 def states_of_app(request: Request) -> Any:

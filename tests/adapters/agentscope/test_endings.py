@@ -16,8 +16,8 @@ from scripted_chat import ScriptedChat, Turn, friday
 from served_agent import Echo
 from virtual_time import virtual
 
-from agentscope_runtime.adapters.agentscope import endings
 from agentscope_runtime.adapters.agentscope.endings import end_with_their_run
+from agentscope_runtime.adapters.lending import PATIENCE_S
 from agentscope_runtime.engine.services.keepalive import handling
 
 
@@ -96,7 +96,7 @@ async def test_an_agent_that_does_not_end_is_not_waited_for_for_ever(caplog: pyt
     reply = asyncio.create_task(agent(Msg("user", "x", "user")))
     await agent.reached.wait()
     await agent.interrupt()
-    assert asyncio.get_running_loop().time() == endings.PATIENCE_S
+    assert asyncio.get_running_loop().time() == PATIENCE_S
     assert "Stubborn goes on" in caplog.text
     assert (await reply).get_text_content() == "what?"
 

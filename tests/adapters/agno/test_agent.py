@@ -20,7 +20,6 @@ from recorded_box import PIXEL, RecordedBox, RecordedBoxAsync
 from turns import Conversations
 
 from agentscope_runtime.adapters.agno import ADAPTER
-from agentscope_runtime.adapters.agno.agent import session_of
 from agentscope_runtime.adapters.agno.stream import AgnoRunFailed
 from agentscope_runtime.adapters.agno.tool import sandbox_tool_adapter
 from agentscope_runtime.engine.errors import InvalidOption
@@ -70,11 +69,6 @@ async def test_sessions_remember_their_own(models: Models, keeps: str) -> None:
     assert (await agent.say("What is my name?", "s3")).text == "You have not told me your name."
     assert not any("Carol" in str(asked.messages) for asked in models.server.asked[3:]), "and see nothing of each other"
     assert bool(agent.states.kept) == (keeps == "state service")
-
-
-def test_sessions_are_told_apart() -> None:
-    """However odd the names are."""
-    assert len({session_of("a", "b:c"), session_of("a:b", "c"), session_of('a", "b', "c")}) == 3
 
 
 async def test_a_function_makes_an_agent_for_each_run(models: Models) -> None:

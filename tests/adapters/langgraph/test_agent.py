@@ -21,8 +21,9 @@ from recorded_box import PIXEL, RecordedBox, RecordedBoxAsync
 from turns import Conversations
 
 from agentscope_runtime.adapters.langgraph import ADAPTER
-from agentscope_runtime.adapters.langgraph.agent import STOPPED, thread_of
+from agentscope_runtime.adapters.langgraph.agent import STOPPED
 from agentscope_runtime.adapters.langgraph.tool import sandbox_tool_adapter
+from agentscope_runtime.adapters.states import conversation_of
 from agentscope_runtime.engine.errors import InvalidOption
 
 
@@ -166,12 +167,7 @@ async def test_nodes_find_the_session_in_their_config() -> None:
     graph: Any = StateGraph(MessagesState)
     agent = Conversations(ADAPTER, graph.add_node("look", look).add_edge(START, "look").compile())
     assert (await agent.say("hi", session="s", user="u")).text == "ok"
-    assert seen == [{"user_id": "u", "session_id": "s", "thread_id": thread_of("u", "s")}]
-
-
-def test_threads_are_told_apart() -> None:
-    """However odd the names are."""
-    assert len({thread_of("a", "b:c"), thread_of("a:b", "c"), thread_of('a", "b', "c"), thread_of("a", "b")}) == 4
+    assert seen == [{"user_id": "u", "session_id": "s", "thread_id": conversation_of("u", "s")}]
 
 
 class Other(TypedDict):

@@ -12,8 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, contextmanager
-from copy import deepcopy
+from contextlib import aclosing, contextmanager
 from typing import Annotated, Any
 
 from agentscope.agent import AgentBase
@@ -24,20 +23,13 @@ from fastapi import Depends
 from agentscope_runtime.adapters.agentscope.blocks import blocks_in
 from agentscope_runtime.adapters.agentscope.counting import CountingModel
 from agentscope_runtime.adapters.agentscope.message import refuse_linked_pictures
+from agentscope_runtime.adapters.lending import MOST_UNREAD, PATIENCE_S, Keeping, Lend, a_new_one
 from agentscope_runtime.adapters.makers import made_by, maker_of
 from agentscope_runtime.adapters.states import OwnStates, states_of_app
 from agentscope_runtime.engine.errors import InvalidOption
 from agentscope_runtime.engine.steps import Used
 
 logger = logging.getLogger(__name__)
-
-MOST_UNREAD = 64
-"""Printed Msgs that wait for their reader before the agent does. Each holds all of its content."""
-
-PATIENCE_S = 5.0
-"""How long an agent that is stopped may take to put its memory in order."""
-
-Lend = Callable[[], AbstractAsyncContextManager[AgentBase]]
 
 
 def serve(agent: Any) -> Callable[..., AsyncIterator[Any]] | None:
@@ -49,13 +41,17 @@ def serve(agent: Any) -> Callable[..., AsyncIterator[Any]] | None:
         InvalidOption: the agent's memory is that of one session.
     """
     if isinstance(agent, AgentBase):
-        return _handler(_the_one(_checked(agent)))
+        return _handler(_KEEPING.the_one(_checked(agent)))
     if (make := maker_of(agent, AgentBase)) is not None:
-        return _handler(_a_new_one(make))
+
+        async def made() -> AgentBase:
+            return _checked(await made_by(make, AgentBase))
+
+        return _handler(a_new_one(made))
     return None
 
 
-def _handler(lend: Lend) -> Callable[..., AsyncIterator[Any]]:
+def _handler(lend: Lend[AgentBase]) -> Callable[..., AsyncIterator[Any]]:
     own = OwnStates()
 
     async def serve_agent(
@@ -65,7 +61,7 @@ def _handler(lend: Lend) -> Callable[..., AsyncIterator[Any]]:
         service, key = await own.unless(states), {"user_id": request.user_id, "session_id": request.session_id}
         async with lend() as agent:
             refuse_linked_pictures(msgs, getattr(agent, "formatter", None))
-            _restore(agent, await service.export_state(**key), request.session_id)
+            await _KEEPING.restore(agent, await service.export_state(**key), request.session_id)
             failed = False
             try:
                 async with aclosing(spoken(agent, msgs)) as outputs:
@@ -93,38 +89,15 @@ def _checked(agent: AgentBase) -> AgentBase:
     return agent
 
 
-def _the_one(agent: AgentBase) -> Lend:
-    """Lend one agent to one run at a time, each time as it was at first."""
-    lock, at_first = asyncio.Lock(), deepcopy(agent.state_dict())
-
-    @asynccontextmanager
-    async def lend() -> AsyncIterator[AgentBase]:
-        async with lock:
-            agent.load_state_dict(deepcopy(at_first))
-            yield agent
-
-    return lend
+async def _save(agent: AgentBase) -> dict[str, Any]:
+    return agent.state_dict()
 
 
-def _a_new_one(make: Callable[[], Any]) -> Lend:
-    """Make an agent for each run."""
-
-    @asynccontextmanager
-    async def lend() -> AsyncIterator[AgentBase]:
-        yield _checked(await made_by(make, AgentBase))
-
-    return lend
+async def _load(agent: AgentBase, state: dict[str, Any]) -> None:
+    agent.load_state_dict(state)
 
 
-def _restore(agent: AgentBase, state: dict[str, Any] | None, session_id: str) -> None:
-    if not state:
-        return
-    as_made = deepcopy(agent.state_dict())
-    try:
-        agent.load_state_dict(state)
-    except (KeyError, TypeError, ValueError) as error:
-        logger.warning("session %s begins anew: its state is not one of this agent (%r)", session_id, error)
-        agent.load_state_dict(as_made)
+_KEEPING = Keeping(_save, _load)
 
 
 async def _has_open_calls(agent: AgentBase) -> bool:

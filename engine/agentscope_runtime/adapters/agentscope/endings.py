@@ -16,12 +16,10 @@ from typing import Any
 from agentscope.agent import AgentBase
 
 from agentscope_runtime.adapters.agentscope.replacing import replace_once
+from agentscope_runtime.adapters.lending import PATIENCE_S
 from agentscope_runtime.engine.services.keepalive import ending_with_the_run
 
 logger = logging.getLogger(__name__)
-
-PATIENCE_S = 5.0
-"""How long an agent that is interrupted may take to put its memory in order."""
 
 
 def end_with_their_run() -> None:

@@ -10,7 +10,6 @@ turn that came to its end. A team takes one message at a time, so it needs a dat
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
@@ -23,7 +22,7 @@ from agno.run.team import TeamRunOutput
 from fastapi import Depends
 
 from agentscope_runtime.adapters.makers import made_by, maker_of
-from agentscope_runtime.adapters.states import OwnStates, States, states_of_app
+from agentscope_runtime.adapters.states import OwnStates, States, conversation_of, states_of_app
 from agentscope_runtime.engine.errors import InvalidOption
 from agentscope_runtime.engine.serialization import to_jsonable
 
@@ -62,11 +61,6 @@ def serve(agent: Any) -> Callable[..., AsyncIterator[Any]] | None:
     return serve_agent
 
 
-def session_of(user_id: str, session_id: str) -> str:
-    """Return what agno calls a session: its databases find sessions by this alone, whosever they are."""
-    return json.dumps([user_id, session_id], ensure_ascii=False)
-
-
 async def _with_history(agent: Any, msgs: list[Any], request: Any, service: States) -> AsyncGenerator[Any, None]:
     """Continue the conversation that the state service has."""
     key = {"user_id": request.user_id, "session_id": request.session_id}
@@ -82,7 +76,7 @@ async def _with_history(agent: Any, msgs: list[Any], request: Any, service: Stat
 
 
 def _events(agent: Any, msgs: list[Any], request: Any) -> AsyncGenerator[Any, None]:
-    session = session_of(request.user_id, request.session_id)
+    session = conversation_of(request.user_id, request.session_id)
     given = msgs if isinstance(agent, Agent) else _one_of(msgs)
     events: AsyncGenerator[Any, None] = agent.arun(
         given, session_id=session, user_id=request.user_id, stream=True, stream_events=True, yield_run_output=True

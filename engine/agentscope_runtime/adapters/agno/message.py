@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from agentscope_runtime.adapters.agno.media import to_agno
-from agentscope_runtime.adapters.joining import Answer, Call, is_output, joined, original, results
+from agentscope_runtime.adapters.joining import Answer, Call, original, results, rewritten
 from agentscope_runtime.engine.frameworks import Converters
 from agentscope_runtime.engine.schemas.content import Content, DataContent, RefusalContent, TextContent
 from agentscope_runtime.engine.schemas.kinds import Role
@@ -21,15 +21,7 @@ Object = dict[str, Any]
 
 def message_to_agno_message(messages: Sequence[Message], converters: Converters | None = None) -> list[Any]:
     """Return the messages as agno's; those of a type that has a converter are what this makes of them."""
-    converted: list[Any] = []
-    for item in joined(messages, converters):
-        if isinstance(item, Answer):
-            converted.append(_answer(item))
-        elif isinstance(item, Message):
-            converted.extend(_results(item) if is_output(item) else [_said(item)])
-        else:
-            converted.extend(item)
-    return converted
+    return rewritten(messages, converters, answer=_answer, said=_said, results=_results)
 
 
 def _answer(answer: Answer) -> Object:

@@ -12,14 +12,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
-from copy import deepcopy
+from contextlib import aclosing
+from functools import partial
 from typing import Annotated, Any
 
 from autogen_agentchat.base import ChatAgent, Team
 from autogen_core import CancellationToken
 from fastapi import Depends
 
+from agentscope_runtime.adapters.lending import MOST_UNREAD, PATIENCE_S, Keeping, Lend, a_new_one
 from agentscope_runtime.adapters.makers import made_by, maker_of
 from agentscope_runtime.adapters.states import OwnStates, states_of_app
 
@@ -28,14 +29,6 @@ logger = logging.getLogger(__name__)
 Agent = ChatAgent | Team
 KINDS = (ChatAgent, Team)
 
-MOST_UNREAD = 64
-"""Events that wait for their reader before the agent does."""
-
-PATIENCE_S = 5.0
-"""How long what an agent has begun may take to end when it is stopped."""
-
-Lend = Callable[[], AbstractAsyncContextManager[Agent]]
-
 
 def serve(agent: Any) -> Callable[..., AsyncIterator[Any]] | None:
     """Return a query handler that runs an agent or a team, or what a function makes; None if that is none of autogen.
@@ -43,13 +36,13 @@ def serve(agent: Any) -> Callable[..., AsyncIterator[Any]] | None:
     A function is known by what it says it returns, else by what it makes when it is called here.
     """
     if isinstance(agent, KINDS):
-        return _handler(_the_one(agent))
+        return _handler(_KEEPING.the_one(agent))
     if (make := maker_of(agent, *KINDS)) is not None:
-        return _handler(_a_new_one(make))
+        return _handler(a_new_one(partial(made_by, make, *KINDS)))
     return None
 
 
-def _handler(lend: Lend) -> Callable[..., AsyncIterator[Any]]:
+def _handler(lend: Lend[Agent]) -> Callable[..., AsyncIterator[Any]]:
     own = OwnStates()
 
     async def serve_agent(
@@ -58,41 +51,13 @@ def _handler(lend: Lend) -> Callable[..., AsyncIterator[Any]]:
         """Run the agent with the session's state."""
         service, key = await own.unless(states), {"user_id": request.user_id, "session_id": request.session_id}
         async with lend() as agent:
-            await _restore(agent, await service.export_state(**key), request.session_id)
+            await _KEEPING.restore(agent, await service.export_state(**key), request.session_id)
             async with aclosing(said_by(agent, msgs)) as outputs:
                 async for output in outputs:
                     yield output
-            await service.save_state(state=dict(await agent.save_state()), **key)
+            await service.save_state(state=await _save(agent), **key)
 
     return serve_agent
-
-
-def _the_one(agent: Agent) -> Lend:
-    """Lend one agent to one run at a time, each time as it was at first."""
-    lock = asyncio.Lock()
-    at_first: list[Any] = []
-
-    @asynccontextmanager
-    async def lend() -> AsyncIterator[Agent]:
-        async with lock:
-            if at_first:
-                await _forget(agent)
-                await agent.load_state(deepcopy(at_first[0]))
-            else:
-                at_first.append(deepcopy(await agent.save_state()))
-            yield agent
-
-    return lend
-
-
-def _a_new_one(make: Callable[[], Any]) -> Lend:
-    """Make an agent for each run."""
-
-    @asynccontextmanager
-    async def lend() -> AsyncIterator[Agent]:
-        yield await made_by(make, *KINDS)
-
-    return lend
 
 
 async def _forget(agent: Agent) -> None:
@@ -103,15 +68,15 @@ async def _forget(agent: Agent) -> None:
         await agent.on_reset(CancellationToken())
 
 
-async def _restore(agent: Agent, state: dict[str, Any] | None, session_id: str) -> None:
-    if not state:
-        return
-    as_made = deepcopy(await agent.save_state())
-    try:
-        await agent.load_state(state)
-    except (KeyError, TypeError, ValueError) as error:
-        logger.warning("session %s begins anew: its state is not one of this agent (%r)", session_id, error)
-        await agent.load_state(as_made)
+async def _save(agent: Agent) -> dict[str, Any]:
+    return dict(await agent.save_state())
+
+
+async def _load(agent: Agent, state: dict[str, Any]) -> None:
+    await agent.load_state(state)
+
+
+_KEEPING = Keeping(_save, _load, _forget)
 
 
 async def said_by(agent: Agent, msgs: list[Any]) -> AsyncGenerator[Any, None]:

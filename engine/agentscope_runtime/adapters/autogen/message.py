@@ -18,6 +18,7 @@ from autogen_core import FunctionCall, Image
 from autogen_core.models import FunctionExecutionResult
 from PIL import Image as Pillow
 
+from agentscope_runtime.adapters.joining import is_call, is_output
 from agentscope_runtime.adapters.media import held_in
 from agentscope_runtime.engine.errors import EngineError
 from agentscope_runtime.engine.frameworks import Converters
@@ -70,31 +71,23 @@ class _Canvas:
 
 def message_to_autogen_msg(messages: Sequence[Message], converters: Converters | None = None) -> list[Any]:
     """Return the messages as autogen's; those of a type that has a converter are what this makes of them."""
-    results = {data.get("call_id"): data for message in messages if _is_output(message) for data in _data(message)}
-    called = {data.get("call_id") for message in messages if _is_call(message) for data in _data(message)}
+    results = {data.get("call_id"): data for message in messages if is_output(message) for data in _data(message)}
+    called = {data.get("call_id") for message in messages if is_call(message) for data in _data(message)}
     converted: list[Any] = []
     canvas = _Canvas()
     for message in messages:
         if convert := (converters or {}).get(message.type):
             own = convert(message)
             converted += own if isinstance(own, list) else [own]
-        elif _is_call(message):
+        elif is_call(message):
             converted += [_summary(data, results.get(data.get("call_id"))) for data in _data(message)]
-        elif _is_output(message):
+        elif is_output(message):
             # The result of a call that is here stands in the summary of that.
             alone = [data for data in _data(message) if data.get("call_id") not in called]
             converted += [_summary(data, data) for data in alone]
         elif message.type != MessageType.REASONING:
             converted.append(_said(message, canvas))
     return converted
-
-
-def _is_call(message: Message) -> bool:
-    return message.type.endswith("_call")
-
-
-def _is_output(message: Message) -> bool:
-    return message.type.endswith("_call_output")
 
 
 def _data(message: Message) -> list[dict[str, Any]]:

@@ -3,13 +3,12 @@
     AgentApp(agent=graph)           # a graph has no state of its own: its runs go side by side
     AgentApp(agent=make_graph)      # a function without arguments that makes one for each run
 
-A graph with a checkpointer keeps its state there, in the thread that `thread_of` names. Of one without, the state
+A graph with a checkpointer keeps its state there, in the thread that `conversation_of` names. Of one without, the state
 service of the application keeps the messages, after each turn that came to its end; other channels start anew.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from typing import Annotated, Any, cast
@@ -21,7 +20,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.pregel import Pregel
 
 from agentscope_runtime.adapters.makers import made_by, maker_of
-from agentscope_runtime.adapters.states import OwnStates, States, states_of_app
+from agentscope_runtime.adapters.states import OwnStates, States, conversation_of, states_of_app
 from agentscope_runtime.engine.errors import InvalidOption
 
 Graph = Pregel[Any, Any, Any, Any]
@@ -60,11 +59,6 @@ def serve(agent: Any) -> Callable[..., AsyncIterator[Any]] | None:
     return serve_graph
 
 
-def thread_of(user_id: str, session_id: str) -> str:
-    """Return the thread of a session: no two sessions, of whatever users, have the same."""
-    return json.dumps([user_id, session_id], ensure_ascii=False)
-
-
 async def _in_thread(graph: Graph, msgs: list[Any], request: Any) -> AsyncGenerator[Any, None]:
     """Continue the conversation that the checkpointer has."""
     config = _config(request)
@@ -98,7 +92,7 @@ def _streamed(graph: Graph, given: Any, config: RunnableConfig, mode: Any) -> As
 def _config(request: Any) -> RunnableConfig:
     """Return what nodes find of the session in their config."""
     ids = {"user_id": request.user_id, "session_id": request.session_id}
-    return {"configurable": {"thread_id": thread_of(**ids), **ids}}
+    return {"configurable": {"thread_id": conversation_of(**ids), **ids}}
 
 
 def _results_of_stopped(messages: Sequence[BaseMessage]) -> list[ToolMessage]:

@@ -16,7 +16,8 @@ from langchain_core.messages import (
 )
 
 from agentscope_runtime.adapters import media
-from agentscope_runtime.adapters.joining import Answer, is_output, joined, original, results
+from agentscope_runtime.adapters.joining import Answer, original, results, rewritten
+from agentscope_runtime.adapters.langgraph.blocks import Block
 from agentscope_runtime.engine.frameworks import Converters
 from agentscope_runtime.engine.schemas.content import (
     AudioContent,
@@ -32,20 +33,10 @@ from agentscope_runtime.engine.schemas.kinds import Role
 from agentscope_runtime.engine.schemas.message import Message
 from agentscope_runtime.engine.serialization import to_json
 
-Block = dict[str, Any]
-
 
 def message_to_langgraph_msg(messages: Sequence[Message], converters: Converters | None = None) -> list[Any]:
     """Return the messages as langchain's; those of a type that has a converter are what this makes of them."""
-    converted: list[Any] = []
-    for item in joined(messages, converters):
-        if isinstance(item, Answer):
-            converted.append(_answer(item))
-        elif isinstance(item, Message):
-            converted.extend(_results(item) if is_output(item) else [_said(item)])
-        else:
-            converted.extend(item)
-    return converted
+    return rewritten(messages, converters, answer=_answer, said=_said, results=_results)
 
 
 def _answer(answer: Answer) -> AIMessage:
