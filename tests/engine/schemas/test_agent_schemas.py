@@ -143,14 +143,3 @@ def test_a_tool() -> None:
         {"type": "function", "function": {"name": "run", "parameters": {"type": "object", "properties": {}}}}
     )
     assert tool.function is not None and tool.function.name == "run"
-
-
-def test_many_messages_are_added_in_place() -> None:
-    """The output is not copied for each: its list stays the same."""
-    response = AgentResponse()
-    response.add_new_message(Message())
-    output = response.output
-    for _ in range(10):
-        response.add_new_message(Message())
-    assert response.output is output
-    assert output is not None and len(output) == 11

@@ -36,9 +36,7 @@ class BaseResponse(Event):
 
     def add_new_message(self, message: Message) -> None:
         """Append a message to the output."""
-        if self.output is None:
-            self.output = []
-        self.output.append(message)  # in place: answers of many messages would be copied for each
+        self.output = [*(self.output or ()), message]
 
     def completed(self) -> Self:
         """Say that it is whole, and when."""
