@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from types import MethodType
 from typing import Annotated, Any, get_args, get_origin
 
+from anyio import move_on_after
 from fastapi import Request
 from fastapi.dependencies.utils import get_typed_signature
 from fastapi.params import Depends, Param
@@ -24,7 +25,7 @@ from agentscope_runtime.engine.errors import InvalidOption
 from agentscope_runtime.engine.frameworks import Adapter, find, load
 from agentscope_runtime.engine.handlers import Handler
 from agentscope_runtime.engine.interrupts.claims import Key
-from agentscope_runtime.engine.run import Run
+from agentscope_runtime.engine.run import PATIENCE_S, Run
 from agentscope_runtime.engine.runner import Reply, Runner, with_ids
 from agentscope_runtime.engine.runs import Runs
 from agentscope_runtime.engine.schemas.agent_schemas import AgentRequest, RunStatus
@@ -33,7 +34,7 @@ from agentscope_runtime.engine.sse import EventStream, client_left, event_json
 GIVEN = ("msgs", "request", "response")
 """What every handler is offered, beside its runner."""
 
-_BODY, _CONNECTION = "request", "_connection"
+_BODY, _CONNECTION, _BEGUN = "request", "_connection", "_begun"
 """The endpoint's own parameters; handlers cannot have one of the same name that FastAPI would provide."""
 
 
@@ -85,9 +86,11 @@ class Query:
         async def query(**values: Any) -> Response:
             request = with_ids(values.pop(_BODY))
             connection: Request = values.pop(_CONNECTION)
+            begun: list[Run] = values.pop(_BEGUN)
             reply = self._runner.reply(request, self.handler, self.load(), values)
             key: Key = (request.user_id, request.session_id)
             run = await runs.start(key, reply, keep_running=answering.keeps_running)
+            begun.append(run)
             if not (answering.streams and getattr(request, "stream", True)):
                 return await _document(run, reply, connection)
             return EventStream(run.batches(), keep_alive_s=answering.keep_alive_s, on_disconnect=run.disconnected)
@@ -101,6 +104,7 @@ class Query:
                 inspect.Parameter(_BODY, keyword, annotation=answering.request_model),
                 inspect.Parameter(_CONNECTION, keyword, annotation=Request),
                 *(parameter.replace(kind=keyword) for parameter in self._provided),
+                inspect.Parameter(_BEGUN, keyword, annotation=list, default=Depends(_accompanied)),
             ]
         )
         return query
@@ -138,6 +142,26 @@ def _check(handler: Handler, provided: list[inspect.Parameter]) -> None:
                 f"the query handler {name} asks for {parameter.name!r}: it may ask for self, {', '.join(GIVEN)}, "
                 "and for what has a default, such as Depends(…)"
             )
+
+
+async def _accompanied() -> AsyncIterator[list[Run]]:
+    """Give room for the run that a request begins; a request ends with its run.
+
+    Whatever the handler depends on was opened before this, and is closed after it: handlers use it to their end. And
+    where something fails between the endpoint and its response, which is never called then, the run has no reader.
+    """
+    begun: list[Run] = []
+    try:
+        yield begun
+    finally:
+        for run in begun:
+            await run.disconnected()
+            try:
+                await run.ended()
+            except asyncio.CancelledError:
+                with move_on_after(PATIENCE_S, shield=True):  # a failing middleware cancels again and again
+                    await run.ended()
+                raise
 
 
 async def _document(run: Run, reply: Reply, connection: Request) -> Response:

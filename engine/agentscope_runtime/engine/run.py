@@ -88,9 +88,9 @@ class Run:
         await self.ended()
 
     async def disconnected(self) -> None:
-        """Hear that the reader left: stop, unless the run was meant to go on."""
+        """Hear that the reader left: stop, unless the run was meant to go on, or was stopped before."""
         self._channel.drop()
-        if not self._keep_running:
+        if not (self._keep_running or self._is_stopped):
             self.stop()
 
     def stop(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
 
+from anyio import CancelScope
 from pydantic_core import PydanticSerializationError
 from pydantic_core import to_json as write_json
 from starlette.responses import Response
@@ -82,11 +83,14 @@ class EventStream(Response):
         except OSError:  # how some servers say that the client is gone
             pass
         finally:
-            await _end(sending, *watching)
-            if isinstance(self._batches, AsyncGenerator):
-                await self._batches.aclose()
             if not sent_all:
-                await self._on_disconnect()
+                await self._on_disconnect()  # first: a failing middleware cancels whatever waits, again and again
+            with CancelScope(shield=True):
+                await _end(sending, *watching)
+                if isinstance(self._batches, AsyncGenerator):
+                    await self._batches.aclose()
+        if self.background is not None:  # FastAPI sets it, to what dependencies left to do
+            await self.background()
 
     async def _send_all(self, line: _Line) -> None:
         await line.begin(self.status_code, self.raw_headers)
