@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any, cast
 
 import pytest
+from agentscope.message import TextBlock
 from agentscope.tool import Toolkit, ToolResponse
 from scripted_chat import ScriptedChat, Turn, friday, said_to
 from served_agent import Echo, Turns
+from virtual_time import virtual
 
 from agentscope_runtime.engine.services.agent_state import InMemoryStateService
 
@@ -39,6 +41,36 @@ async def test_an_agent_that_is_stopped_puts_its_memory_in_order(how: str, state
     await turns.ask("y")
     (prompt,) = cast(ScriptedChat, agent.model).prompts[1:]
     assert all(part in said_to(prompt) for part in ("x", "a b", "interrupted me", "y"))
+
+
+@virtual
+async def test_what_a_stopped_turn_still_does_is_in_no_others_conversation(states: Any) -> None:
+    """A tool that must not be broken off takes longer than anybody waits for it; the next user waits for the agent."""
+    paid = asyncio.Event()
+
+    async def pay() -> ToolResponse:
+        """Pay."""
+        end = asyncio.get_running_loop().time() + 8
+        while (left := end - asyncio.get_running_loop().time()) > 0:
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(left)
+        paid.set()
+        return ToolResponse(content=[TextBlock(type="text", text="Alice paid")])
+
+    toolkit = Toolkit()
+    toolkit.register_tool_function(pay)
+    agent = friday([Turn(calls=[("1", "pay", {})]), Turn("for Alice"), Turn("for Bob"), Turn("again")], toolkit=toolkit)
+    turns = Turns(agent, states)
+    running = asyncio.create_task(turns.ask("pay", user="alice"))
+    await asyncio.sleep(1)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert not paid.is_set()
+    bob = [await turns.ask("hello", user="bob"), await turns.ask("and now?", user="bob")]
+    assert paid.is_set()
+    assert not any("Alice" in str(one.response) for one in bob)
+    assert not any("Alice" in said_to(prompt) for prompt in cast(ScriptedChat, agent.model).prompts[-2:])
 
 
 async def test_a_run_that_waits_for_its_agent_is_cancelled(states: Any) -> None:

@@ -26,6 +26,7 @@ from agentscope_runtime.adapters.agentscope.tool import (
     response_of,
     sandbox_tool_adapter,
 )
+from agentscope_runtime.adapters.lending import Loan
 from agentscope_runtime.engine.schemas.kinds import MessageType
 from agentscope_runtime.engine.steps import Open
 
@@ -274,7 +275,7 @@ async def test_users_are_told_that_a_tool_failed() -> None:
     """By the metadata of its result, as with the other frameworks; also where it was kept meanwhile."""
     toolkit, turns = Toolkit(), [Turn(calls=[("1", "browser_close", {})]), Turn("It failed.")]
     toolkit.register_tool_function(anything(Browser()).browser_close)
-    outputs = [output async for output in spoken(friday(turns, toolkit=toolkit), [Msg("user", "x", "user")])]
+    outputs = [output async for output in spoken(Loan(friday(turns, toolkit=toolkit)), [Msg("user", "x", "user")])]
     translator = MsgTranslator()
     steps = [step for output in outputs for step in translator.take(output)]
     results = [step for step in steps if isinstance(step, Open) and step.type == MessageType.PLUGIN_CALL_OUTPUT]

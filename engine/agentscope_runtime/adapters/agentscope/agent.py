@@ -10,7 +10,6 @@ agent prints to the console is turned off: it is its users'.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing, contextmanager
 from typing import Annotated, Any
@@ -23,13 +22,11 @@ from fastapi import Depends
 from agentscope_runtime.adapters.agentscope.blocks import blocks_in
 from agentscope_runtime.adapters.agentscope.counting import CountingModel
 from agentscope_runtime.adapters.agentscope.message import refuse_linked_pictures
-from agentscope_runtime.adapters.lending import MOST_UNREAD, PATIENCE_S, Keeping, Lend, a_new_one
+from agentscope_runtime.adapters.lending import MOST_UNREAD, Keeping, Lend, Loan, a_new_one
 from agentscope_runtime.adapters.makers import made_by, maker_of
 from agentscope_runtime.adapters.states import OwnStates, states_of_app
 from agentscope_runtime.engine.errors import InvalidOption
 from agentscope_runtime.engine.steps import Used
-
-logger = logging.getLogger(__name__)
 
 
 def serve(agent: Any) -> Callable[..., AsyncIterator[Any]] | None:
@@ -59,12 +56,13 @@ def _handler(lend: Lend[AgentBase]) -> Callable[..., AsyncIterator[Any]]:
     ) -> AsyncIterator[Any]:
         """Run the agent with the session's state."""
         service, key = await own.unless(states), {"user_id": request.user_id, "session_id": request.session_id}
-        async with lend() as agent:
+        async with lend() as loan:
+            agent = loan.agent
             refuse_linked_pictures(msgs, getattr(agent, "formatter", None))
             await _KEEPING.restore(agent, await service.export_state(**key), request.session_id)
             failed = False
             try:
-                async with aclosing(spoken(agent, msgs)) as outputs:
+                async with aclosing(spoken(loan, msgs)) as outputs:
                     async for output in outputs:
                         yield output
             except Exception:
@@ -110,12 +108,12 @@ async def _has_open_calls(agent: AgentBase) -> bool:
     return any(block["type"] == "tool_use" and block.get("id") not in answered for block in blocks)
 
 
-async def spoken(agent: AgentBase, msgs: list[Msg]) -> AsyncGenerator[Any, None]:
+async def spoken(loan: Loan[AgentBase], msgs: list[Msg]) -> AsyncGenerator[Any, None]:
     """Run an agent, and yield what it prints as it is printed, and at the end what it cost.
 
     When this is closed or cancelled the agent is interrupted, and has a while to put its memory in order.
     """
-    queue: asyncio.Queue[Any] = asyncio.Queue(MOST_UNREAD)
+    agent, queue = loan.agent, asyncio.Queue[Any](MOST_UNREAD)
     agent.set_console_output_enabled(False)
     agent.set_msg_queue_enabled(True, queue)
     with _counted(agent) as model:
@@ -132,7 +130,9 @@ async def spoken(agent: AgentBase, msgs: list[Msg]) -> AsyncGenerator[Any, None]
                 yield Used(model.usage)
         finally:
             agent.set_msg_queue_enabled(False)
-            await _interrupted(replying)
+            if not replying.done():
+                replying.cancel()  # agents answer it by `handle_interrupt`, most by an error
+            await loan.end(replying)
 
 
 _END = object()
@@ -145,17 +145,6 @@ async def _reply(agent: AgentBase, msgs: list[Msg], queue: asyncio.Queue[Any]) -
     finally:
         if getattr(agent, "msg_queue", None) is queue:  # somebody reads it
             await queue.put(_END)
-
-
-async def _interrupted(replying: asyncio.Task[Any]) -> None:
-    """Have a reply end, if it has not; agents answer a cancellation by `handle_interrupt`, most by an error."""
-    if not replying.done():
-        replying.cancel()
-        await asyncio.wait({replying}, timeout=PATIENCE_S)
-    if not replying.done():
-        logger.warning("%s goes on, although it was interrupted", replying.get_name())
-    elif not replying.cancelled() and (error := replying.exception()):
-        logger.debug("%s ended with %r", replying.get_name(), error)
 
 
 @contextmanager

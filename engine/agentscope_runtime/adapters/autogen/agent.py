@@ -10,7 +10,6 @@ never was: models do not take conversations that break off between a call and it
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from functools import partial
@@ -20,11 +19,9 @@ from autogen_agentchat.base import ChatAgent, Team
 from autogen_core import CancellationToken
 from fastapi import Depends
 
-from agentscope_runtime.adapters.lending import MOST_UNREAD, PATIENCE_S, Keeping, Lend, a_new_one
+from agentscope_runtime.adapters.lending import MOST_UNREAD, Keeping, Lend, Loan, a_new_one
 from agentscope_runtime.adapters.makers import made_by, maker_of
 from agentscope_runtime.adapters.states import OwnStates, states_of_app
-
-logger = logging.getLogger(__name__)
 
 Agent = ChatAgent | Team
 KINDS = (ChatAgent, Team)
@@ -50,9 +47,10 @@ def _handler(lend: Lend[Agent]) -> Callable[..., AsyncIterator[Any]]:
     ) -> AsyncIterator[Any]:
         """Run the agent with the session's state."""
         service, key = await own.unless(states), {"user_id": request.user_id, "session_id": request.session_id}
-        async with lend() as agent:
+        async with lend() as loan:
+            agent = loan.agent
             await _KEEPING.restore(agent, await service.export_state(**key), request.session_id)
-            async with aclosing(said_by(agent, msgs)) as outputs:
+            async with aclosing(said_by(loan, msgs)) as outputs:
                 async for output in outputs:
                     yield output
             await service.save_state(state=await _save(agent), **key)
@@ -79,13 +77,13 @@ async def _load(agent: Agent, state: dict[str, Any]) -> None:
 _KEEPING = Keeping(_save, _load, _forget)
 
 
-async def said_by(agent: Agent, msgs: list[Any]) -> AsyncGenerator[Any, None]:
+async def said_by(loan: Loan[Agent], msgs: list[Any]) -> AsyncGenerator[Any, None]:
     """Run an agent, and yield what it says.
 
     In a task of its own, because autogen ends in order only when its token is cancelled first: else a team waits for
     its members, and an agent leaves its tools running.
     """
-    token, queue = CancellationToken(), asyncio.Queue[Any](MOST_UNREAD)
+    agent, token, queue = loan.agent, CancellationToken(), asyncio.Queue[Any](MOST_UNREAD)
     running = asyncio.create_task(_run(agent, msgs, token, queue), name=f"run of {agent.name}")
     try:
         while (output := await queue.get()) is not _END:
@@ -95,9 +93,7 @@ async def said_by(agent: Agent, msgs: list[Any]) -> AsyncGenerator[Any, None]:
         if not running.done():
             token.cancel()
             running.cancel()
-            await asyncio.wait({running}, timeout=PATIENCE_S)
-            if not running.done():
-                logger.warning("%s goes on, although it was stopped", running.get_name())
+            await loan.end(running)
 
 
 _END = object()
