@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from autogen_agentchat.agents import AssistantAgent
 from autogen_agentchat.conditions import MaxMessageTermination
 from autogen_agentchat.teams import RoundRobinGroupChat
-from autogen_core.models import ModelFamily, ModelInfo
+from autogen_core import FunctionCall
+from autogen_core.models import CreateResult, ModelFamily, ModelInfo, RequestUsage
 from autogen_ext.models.openai import OpenAIChatCompletionClient
 from autogen_ext.models.replay import ReplayChatCompletionClient
 from model_server import ModelServer
 from recorded_box import PIXEL, RecordedBox, RecordedBoxAsync
 from turns import Conversations
+from virtual_time import virtual
 
 from agentscope_runtime.adapters.autogen import ADAPTER
 from agentscope_runtime.adapters.autogen.tool import create_autogen_tools
@@ -145,6 +148,37 @@ async def test_a_run_that_is_stopped_in_a_tool_ends(client: OpenAIChatCompletion
     with pytest.raises(asyncio.CancelledError):
         await run
     assert (await served.say("My name is Alice.")).text == "Nice to meet you, Alice."
+
+
+@virtual
+async def test_a_team_is_free_when_its_stopped_run_has_ended() -> None:
+    """A tool that must not be broken off takes longer than anybody waits for it; the next user waits for the team."""
+
+    async def pay() -> str:
+        """Pay."""
+        end = asyncio.get_running_loop().time() + 8
+        while (left := end - asyncio.get_running_loop().time()) > 0:
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(left)
+        return "Alice paid"
+
+    asked = CreateResult(
+        finish_reason="function_calls",
+        content=[FunctionCall(id="1", name="pay", arguments="{}")],
+        usage=RequestUsage(0, 0),
+        cached=False,
+    )
+    model = ReplayChatCompletionClient([asked, "Hello Bob", "Hello again"], model_info=INFO)
+    served = Conversations(ADAPTER, RoundRobinGroupChat([friday(model, tools=[pay])], max_turns=1))
+    run = asyncio.create_task(served.say("pay", user="alice"))
+    await asyncio.sleep(1)
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+    assert asyncio.get_running_loop().time() < 8
+    for answer in ("Hello Bob", "Hello again"):
+        assert (await served.say("hello", user="bob")).text == answer
+    assert asyncio.get_running_loop().time() >= 8
 
 
 async def test_a_model_that_fails_fails_the_run() -> None:
