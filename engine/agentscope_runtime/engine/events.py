@@ -13,17 +13,22 @@ inside another event have no number, for numbers are places in the stream.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from enum import Enum
 from typing import Any
 
 from agentscope_runtime.engine.drafts import Draft
+from agentscope_runtime.engine.errors import UnusableOutput
+from agentscope_runtime.engine.plain_steps import object_of, plain_step
 from agentscope_runtime.engine.schemas.event import Error, Event
 from agentscope_runtime.engine.schemas.kinds import RunStatus
-from agentscope_runtime.engine.schemas.message import new_message_id
+from agentscope_runtime.engine.schemas.message import Message, new_message_id
 from agentscope_runtime.engine.schemas.response import AgentResponse, new_response_id
 from agentscope_runtime.engine.steps import Close, Key, Open, Step, Used
+
+logger = logging.getLogger(__name__)
 
 
 class _State(Enum):
@@ -51,6 +56,10 @@ class EventWriter:
         self.response = AgentResponse(
             id=response_id or new_response_id(), created_at=int(clock()), output=[], session_id=session_id
         )
+        # Handlers have the response, and may change it; what streams say of it does not change.
+        self._identity = self.response.model_dump(include={"object", "id", "created_at", "session_id"})
+        self._output: list[Message] = []
+        self.response.output = self._output
         self._state = _State.NEW
         self._next_number = 0
         self._open: dict[Key, Draft] = {}  # in the order of opening
@@ -62,12 +71,17 @@ class EventWriter:
         return self._numbered(self._begun())
 
     def take(self, step: Step) -> list[Event]:
-        """Return the events by which clients see a step: none, one, or several."""
+        """Return the events by which clients see a step: none, one, or several.
+
+        Raises:
+            UnusableOutput: it has something in it that no event can have; then nothing of it is told.
+        """
         if self._state is _State.ENDED:
             return []
+        step = plain_step(step)
         events = self._begun()
         if isinstance(step, Used):
-            self.response.usage = dict(step.usage)
+            self.response.usage = step.usage
         elif isinstance(step, Close):
             events += self._closed(step.message, RunStatus.Completed, step.usage)
         elif isinstance(step, Open):
@@ -114,7 +128,7 @@ class EventWriter:
         if (draft := self._open.pop(key, None)) is None:
             return []
         contents, message = draft.ended(status, usage)
-        self.response.add_new_message(message)
+        self._output.append(message)
         parts = [part.model_copy() for part in message.content or ()]
         return [*contents, message.model_copy(update={"content": parts})]
 
@@ -126,15 +140,26 @@ class EventWriter:
             events += self._closed(key, status if status == RunStatus.Completed else RunStatus.Incomplete)
         self._state = _State.ENDED
         self.response.error = error
-        self.response.usage = self.response.usage or self._usage
+        self.response.usage = self._used() or self._usage
+        self.response.completed_at = None
         if status == RunStatus.Completed:
             self.response.completed_at = int(self._clock())
         return self._numbered([*events, self._response(status)])
 
+    def _used(self) -> dict[str, Any] | None:
+        """Return the usage of the whole, which a handler may have set, too."""
+        if not self.response.usage:
+            return None
+        try:
+            return object_of(self.response.usage, "usage")
+        except UnusableOutput:
+            logger.warning("the response of session %s has no usable usage", self.response.session_id, exc_info=True)
+            return None
+
     def _response(self, status: str) -> AgentResponse:
         """Return the response as it is with this status, now."""
         self.response.status = status
-        return self.response.model_copy(update={"output": list(self.response.output or ())})
+        return self.response.model_copy(update={**self._identity, "output": list(self._output)})
 
     def _numbered(self, events: list[Event]) -> list[Event]:
         for event in events:
