@@ -271,7 +271,7 @@ class AgentApp(FastAPI):
             InvalidOption: an option belongs to the constructor, or asks for what does not exist yet; or nobody can
                 listen on this address.
         """
-        serve(self, host, port, options, is_open=self._routes.access.open)
+        serve(self, host, port, options, is_open=self._routes.access.open, stop_runs=self._runs.begin_to_stop)
 
     def _register(self, agent: Any, custom_endpoints: Iterable[Mapping[str, Any]]) -> None:
         """Serve what the constructor was given."""

@@ -100,12 +100,16 @@ class Runs:
         if work.failure is not None:
             raise work.failure
 
-    async def stop_all(self) -> None:
-        """Stop all runs of this process, and wait for their ends, but not for ever."""
+    def begin_to_stop(self) -> list[Run]:
+        """Stop all runs of this process; return those that are to end now."""
         runs = list(self._runs.values())
         for run in runs:
             run.stop()
-        ends = [asyncio.ensure_future(run.ended()) for run in runs]
+        return runs
+
+    async def stop_all(self) -> None:
+        """Stop all runs of this process, and wait for their ends, but not for ever."""
+        ends = [asyncio.ensure_future(run.ended()) for run in self.begin_to_stop()]
         if ends:
             _, late = await asyncio.wait(ends, timeout=LAST_PATIENCE_S)
             for end in late:

@@ -8,6 +8,7 @@ import logging
 import os
 import socket
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +38,15 @@ _OF_THE_APPLICATION = frozenset({"custom_endpoints", "endpoint_path", "mode", "r
 """Options that code for this API may give to `run`."""
 
 
-def serve(app: FastAPI, host: str | None, port: int | str | None, options: dict[str, Any], *, is_open: bool) -> None:
+def serve(
+    app: FastAPI,
+    host: str | None,
+    port: int | str | None,
+    options: dict[str, Any],
+    *,
+    is_open: bool,
+    stop_runs: Callable[[], object],
+) -> None:
     """Serve until a signal comes.
 
     Args:
@@ -46,14 +55,13 @@ def serve(app: FastAPI, host: str | None, port: int | str | None, options: dict[
         port: TCP port; else `PORT`, else 8080.
         options: What else uvicorn is told.
         is_open: Whether everybody may call its agents.
+        stop_runs: Called when the signal came: streams then say their last words while there is time.
 
     Raises:
         InvalidOption: an option belongs to the constructor, or asks for what does not exist yet; or nobody can listen
             on this address.
         SystemExit: it did not start; the log says why.
     """
-    import uvicorn  # whoever serves the application himself may do without
-
     # Named, since older uvicorns would choose an interface of websockets that warns of its end.
     options = {
         "timeout_graceful_shutdown": GRACE_S,
@@ -63,6 +71,8 @@ def serve(app: FastAPI, host: str | None, port: int | str | None, options: dict[
     }
     for name in _OF_THE_APPLICATION.intersection(options):
         raise InvalidOption(f"run({name}=…) comes too late: give it to AgentApp({name}=…)")
+    if options.get("reload") or (options.get("workers") or 1) > 1:
+        raise InvalidOption("run() serves in this process: for reload= and workers= run `uvicorn module:app`")
     host, port = listening_address(host, port)
     if options.get("uds") is None and options.get("fd") is None:
         check_free(host, port)
@@ -73,10 +83,30 @@ def serve(app: FastAPI, host: str | None, port: int | str | None, options: dict[
             app.title,
             host,
         )
-    if _loop_runs_here():
-        _serve_beside(uvicorn.Server(uvicorn.Config(app, host=host, port=port, **options)))
-    else:
-        uvicorn.run(app, host=host, port=port, **options)
+    _serve(app, stop_runs, host=host, port=port, **options)
+
+
+def _serve(app: FastAPI, stop_runs: Callable[[], object], **options: Any) -> None:
+    import uvicorn  # whoever serves the application himself may do without
+
+    class _Server(uvicorn.Server):
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            stop_runs()
+            await super().shutdown(sockets)
+
+    server = _Server(uvicorn.Config(app, **options))
+    try:
+        if _loop_runs_here():
+            _run_beside(server)
+        else:
+            server.run()
+    except KeyboardInterrupt:
+        pass  # it has ended by then, and raises the signal again for whoever started it
+    finally:
+        if (path := options.get("uds")) and os.path.exists(path):
+            os.remove(path)
+    if not server.started:
+        sys.exit(NOT_STARTED)
 
 
 def check_free(host: str, port: int) -> None:
@@ -128,7 +158,7 @@ def _loop_runs_here() -> bool:
     return True
 
 
-def _serve_beside(server: Server) -> None:
+def _run_beside(server: Server) -> None:
     """Serve in a thread with a loop of its own, for this one has one that runs, as in a notebook; and wait for it."""
     with ThreadPoolExecutor(1, thread_name_prefix="server") as thread:
         serving = thread.submit(server.run)
@@ -137,5 +167,3 @@ def _serve_beside(server: Server) -> None:
         except KeyboardInterrupt:  # the cell was interrupted: that is how a notebook ends it
             server.should_exit = True
             serving.result()
-    if not server.started:
-        sys.exit(NOT_STARTED)
