@@ -184,3 +184,27 @@ def test_the_result_is_json(value: Any) -> None:
     """Whatever goes in, what comes out can be written by the strictest writer, and read again."""
     plain = to_jsonable(value)
     assert json.loads(json.dumps(plain, allow_nan=False)) == plain
+
+
+def test_every_reader_takes_it_for_one_line() -> None:
+    """Whatever counts as the end of a line anywhere is escaped."""
+    written = to_json("é\n\u0085\u2028\u2029")
+    assert len(written.splitlines()) == 1
+    assert json.loads(written) == "é\n\u0085\u2028\u2029"
+
+
+@pytest.mark.parametrize(
+    ("value", "seen"),
+    [
+        ("a\ud83d", "a\ufffd"),
+        ({"\ude00": 1}, {"\ufffd": 1}),
+        ([10**5000], ["<int: of 16610 bits>"]),
+        (Level.HIGH, "high"),
+        ({Level.HIGH: 1}, {"high": 1}),
+        (True, True),
+    ],
+)
+def test_what_no_reader_takes_is_not_written(value: object, seen: object) -> None:
+    """Halves of characters, and numbers that Python's own reader refuses."""
+    assert to_jsonable(value) == seen
+    assert json.loads(to_json(value).encode()) == seen

@@ -46,3 +46,11 @@ def test_half_a_character_of_text() -> None:
     """Models cut text where they like; the rest of it is not lost."""
     (event,), _ = parse_sse(encode([TextContent(text="a\ud83db")]))
     assert event["text"] == "a\ufffdb"
+
+
+@pytest.mark.parametrize("text", ["a\u2028b", "a\u2029", "\u0085", "é\u2028\ud83d", "é\x0b\x0c\x1c\r"])
+def test_every_reader_finds_the_same_lines(text: str) -> None:
+    """Some take further characters for ends of lines, httpx for one: they are escaped."""
+    lines = encode([TextContent(text=text)])
+    assert len(lines.decode().splitlines()) == 2
+    assert json.loads(lines.removeprefix(b"data: "))["text"] == text.replace("\ud83d", "\ufffd")

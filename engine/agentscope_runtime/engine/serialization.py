@@ -34,6 +34,7 @@ MOST_LEVELS = 20
 _LARGEST = 10**4000
 """Whole numbers beyond this are not written: Python itself reads none of more than 4300 digits."""
 
+_LINE_ENDS = "\u0085\u2028\u2029"
 _ARRAYS = (list, tuple, Set, deque, range, KeysView, ValuesView, ItemsView, GeneratorType)
 _HALVES = re.compile("[\ud800-\udfff]")
 _SELF_DESCRIPTIONS = ("to_map", "to_dict")
@@ -46,7 +47,15 @@ def to_jsonable(value: Any) -> Any:
 
 def to_json(value: Any) -> str:
     """Return a value as JSON on one line, in the characters that it was written in."""
-    return json.dumps(_plain(value, ()), ensure_ascii=False)
+    text = json.dumps(_plain(value, ()), ensure_ascii=False)
+    return text if text.isascii() else on_one_line(text.encode()).decode()
+
+
+def on_one_line(written: bytes) -> bytes:
+    """Return JSON with line ends escaped that only some readers take for such; Python's `splitlines` does."""
+    for character in _LINE_ENDS:
+        written = written.replace(character.encode(), b"\\u%04x" % ord(character))
+    return written
 
 
 def to_text(text: str) -> str:

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from agentscope_runtime.engine.schemas.event import Event
-from agentscope_runtime.engine.serialization import to_json, to_jsonable
+from agentscope_runtime.engine.serialization import on_one_line, to_json, to_jsonable
 
 GATHER_S = 0.001
 """Pause after each send; what happens meanwhile goes out together, for a send costs as much as a dozen events.
@@ -27,9 +27,10 @@ DONE = b"data: [DONE]\n\n"
 def event_json(event: Event) -> bytes:
     """Return an event as JSON, whatever a handler put into it."""
     try:
-        return write_json(event, fallback=to_jsonable)
+        written = write_json(event, fallback=to_jsonable)
     except PydanticSerializationError:  # a circle, bytes that are no text, half a character
         return to_json(event).encode("utf-8", "replace")
+    return written if written.isascii() else on_one_line(written)
 
 
 def encode(events: Iterable[Event]) -> bytes:
