@@ -145,6 +145,45 @@ async def test_a_given_client_stays_open() -> None:
         assert await link.health()
 
 
+async def test_other_event_loops_may_ask(redis_server: RedisServer) -> None:
+    """A sync handler runs in a thread, and may bring a loop of its own, again and again."""
+    link = RedisLink(redis_server.url, None, {})
+    await link.start()
+
+    def ask() -> Any:
+        return asyncio.run(link.run("return 1", [], [], again=False))
+
+    assert [await asyncio.to_thread(ask) for _ in range(3)] == [1, 1, 1]
+    assert await link.run("return 1", [], [], again=False) == 1
+    await asyncio.to_thread(lambda: asyncio.run(link.stop()))
+    assert not await link.health()
+
+
+def test_a_loop_that_is_over_is_named(redis_server: RedisServer) -> None:
+    """Whoever starts a service in one `asyncio.run` and uses it in the next is told, and may start it anew."""
+    link = RedisLink(redis_server.url, None, {"health_check_interval": None})
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(link.start())
+
+    async def ask() -> Any:
+        return await link.run("return 1", [], [], again=False)
+
+    with pytest.raises(NotStarted, match="another event loop, which is over: start and stop the service"):
+        asyncio.run(ask())
+    assert not asyncio.run(link.health())
+    loop.run_until_complete(link.stop())
+    loop.close()
+
+    async def anew() -> Any:
+        await link.start()
+        try:
+            return await ask()
+        finally:
+            await link.stop()
+
+    assert [asyncio.run(anew()), asyncio.run(anew())] == [1, 1]
+
+
 async def test_wrong_options_are_refused() -> None:
     """Names at once, as Python would; an address when it is first looked at."""
     options: Any = {"socket_timout": 5}

@@ -1,16 +1,18 @@
 """The way to Redis that the services share: its options, scripts that each are one atomic step, errors of our family.
 
 What is sent is sent once: nobody knows whether a step whose answer got lost was taken. Only steps that may be taken
-twice are tried again.
+twice are tried again. Connections belong to the event loop that opened them: what is asked in another one, as sync
+handlers may have in their threads, is sent by the first.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TypedDict
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict, TypeVar
 from urllib.parse import urlsplit
 
-from agentscope_runtime.engine.errors import InvalidOption, StoreUnavailable
+from agentscope_runtime.engine.errors import InvalidOption, NotStarted, StoreUnavailable
 from agentscope_runtime.engine.services.base import Service, not_started
 from agentscope_runtime.engine.services.keys import quoted
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 DEFAULT_URL = "redis://localhost:6379/0"
 DEFAULT_PREFIX = "agentscope_runtime"
+
+T = TypeVar("T")
 
 Argument = str | bytes | int
 """What a script takes."""
@@ -89,6 +93,7 @@ class RedisLink(Service):
         self._given = client
         self._own: Redis | None = None
         self._scripts: dict[str, Any] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None  # whose the connections are
 
     async def start(self) -> None:
         """Connect, and find out whether the server answers.
@@ -96,8 +101,9 @@ class RedisLink(Service):
         Raises:
             StoreUnavailable: it does not.
         """
-        if self._scripts is not None:
+        if self._scripts is not None and self._loop is not None and not self._loop.is_closed():
             return
+        self._loop = asyncio.get_running_loop()
         if self._given is None:
             self._own = self._connection()
         self._scripts = {}
@@ -111,8 +117,9 @@ class RedisLink(Service):
         """Close the connections, if they are our own."""
         self._scripts = None
         own, self._own = self._own, None
-        if own is not None:
-            await own.aclose()
+        # Connections of a loop that has ended are closed already, and could not be any more.
+        if own is not None and self._loop is not None and self._loop.is_running():
+            await self._in_its_loop(own.aclose)
 
     async def health(self) -> bool:
         """Ask whether the server answers; False before the start, too."""
@@ -120,7 +127,7 @@ class RedisLink(Service):
             return False
         try:
             await self._asked(lambda client: client.ping())
-        except StoreUnavailable:
+        except (StoreUnavailable, NotStarted):
             return False
         return True
 
@@ -155,6 +162,21 @@ class RedisLink(Service):
         await self._asked(forget_on, again=True)
 
     async def _asked(self, question: Any, *, again: bool = True) -> Any:
+        return await self._in_its_loop(lambda: self._answered(question, again=again))
+
+    async def _in_its_loop(self, call: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Make a call in the loop whose the connections are, from whichever loop."""
+        loop = self._loop
+        if loop is None or loop is asyncio.get_running_loop():
+            return await call()
+        if not loop.is_running():
+            raise NotStarted(
+                f"{self._where()} was connected to in another event loop, which is over: "
+                "start and stop the service in the loop that uses it"
+            )
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(call(), loop))
+
+    async def _answered(self, question: Any, *, again: bool) -> Any:
         from redis.exceptions import ConnectionError, RedisError, TimeoutError
 
         tries = 2 if again and self._options["retry_on_timeout"] else 1
