@@ -13,6 +13,7 @@ from asking import ask, body
 from fastapi import Request
 from query_app import QueryApp, client_of, echo
 
+from agentscope_runtime.engine.errors import EngineError
 from agentscope_runtime.engine.interrupts import TaskState
 from agentscope_runtime.engine.schemas.agent_schemas import AgentRequest, AgentResponse
 
@@ -165,6 +166,20 @@ class TestDocument:
         assert answer.status_code == 500
         assert answer.json()["error"] == {"code": "AGENT_UNKNOWN_ERROR", "message": "Unknown agent error: LookupError"}
         assert answer.json()["output"][0]["text"] == "so far"
+
+    async def test_what_is_refused_is_the_clients_mistake(self) -> None:
+        """An adapter may refuse what a request holds; the document says why, and its status that it was refused."""
+
+        class Refused(EngineError):
+            code, status = "refused", 422
+
+        async def handler() -> str:
+            raise Refused("send it as a data: URL")
+
+        async with client_of(await QueryApp(streams=False).started(handler)) as client:
+            answer = await client.post("/process", json=body())
+        assert answer.status_code == 422
+        assert answer.json()["error"] == {"code": "refused", "message": "send it as a data: URL"}
 
     async def test_a_stopped_run_is_canceled(self) -> None:
         """Whoever waits for the document of a run that is stopped gets what there is."""

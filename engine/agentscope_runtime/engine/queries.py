@@ -21,7 +21,7 @@ from fastapi.params import Depends, Param
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from agentscope_runtime.engine.errors import InvalidOption
+from agentscope_runtime.engine.errors import EngineError, InvalidOption
 from agentscope_runtime.engine.frameworks import Adapter, find, load
 from agentscope_runtime.engine.handlers import Handler
 from agentscope_runtime.engine.interrupts.claims import Key
@@ -175,6 +175,12 @@ async def _document(run: Run, reply: Reply, connection: Request) -> Response:
         if not finished.done():
             finished.cancel()
             await run.disconnected()
-    response = reply.response
-    status = 500 if response.status == RunStatus.Failed else 200
-    return Response(event_json(response), status, media_type="application/json")
+    return Response(event_json(reply.response), _status_of(reply), media_type="application/json")
+
+
+def _status_of(reply: Reply) -> int:
+    """Return the status of a document: a request that was refused is the client's mistake, and no failure of ours."""
+    if reply.response.status != RunStatus.Failed:
+        return 200
+    error = reply.failure
+    return error.status if isinstance(error, EngineError) and error.status < 500 else 500

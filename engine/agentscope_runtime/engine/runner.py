@@ -141,6 +141,7 @@ class Reply:
         self._offers = offers
         self._writer = EventWriter(session_id=request.session_id)
         self._is_canceled = False
+        self.failure: BaseException | None = None
 
     @property
     def response(self) -> AgentResponse:
@@ -175,6 +176,7 @@ class Reply:
 
     def failed(self, error: BaseException) -> list[Event]:
         """Log what the handler raised, and return the last events, which tell no secrets."""
+        self.failure = error
         logger.error("the handler failed in session %s", self.request.session_id, exc_info=error)
         return self._writer.fail(*told(error))
 
