@@ -56,3 +56,8 @@ def test_over_http_an_error_is_a_problem_document() -> None:
         "detail": "Task u:s is already in RUNNING state.",
         "code": "session_busy",
     }
+
+
+def test_a_problem_document_tells_clients_nothing_about_the_application() -> None:
+    """Where the store is, is in the log."""
+    assert "redis" not in str(errors.StoreUnavailable("redis.internal:6379 refuses").to_problem())

@@ -46,8 +46,8 @@ async def test_what_a_handler_says_about_its_failure_is_told() -> None:
     assert reading.response["error"] == {"code": "RATE_LIMITED", "message": "three questions a day"}
 
 
-async def test_an_output_that_nobody_understands_is_a_failure() -> None:
-    """An output that the adapter does not know is told with what it may be."""
+async def test_an_output_that_nobody_understands_is_a_failure(caplog: pytest.LogCaptureFixture) -> None:
+    """The log says what it was, and what it may be; the client is not shown it."""
 
     async def handler() -> AsyncGenerator[Any, None]:
         yield "so far "
@@ -55,17 +55,41 @@ async def test_an_output_that_nobody_understands_is_a_failure() -> None:
 
     reading = await ask(answering(handler))
     assert reading.response["error"]["code"] == "unusable_output"
-    assert "object" in reading.response["error"]["message"]
+    assert "object" not in reading.response["error"]["message"]
+    assert "it may yield str" in caplog.text
     assert reading.text == "so far "
 
 
-async def test_a_handler_cannot_end_the_server() -> None:
-    """`sys.exit()` in a handler is a failure of this handler."""
+class Panic(BaseException):
+    """What libraries written in Rust raise."""
+
+
+@pytest.mark.parametrize(
+    "error", [SystemExit(1), Panic(), GeneratorExit(), BaseExceptionGroup("x", [Panic()])], ids=repr
+)
+async def test_a_handler_cannot_end_the_server(error: BaseException) -> None:
+    """Neither `sys.exit()` in a handler nor any other error is more than a failure of this handler."""
 
     async def handler() -> None:
-        raise SystemExit(1)
+        raise error
 
-    assert (await ask(answering(handler))).response["error"]["message"] == "Unknown agent error: SystemExit"
+    told = (await ask(answering(handler))).response["error"]["message"]
+    assert told == f"Unknown agent error: {type(error).__name__}"
+
+
+async def test_the_log_has_a_line_for_a_failure_whatever_the_session_is_called(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Nobody begins a line of the log by the name of a session."""
+
+    async def handler() -> None:
+        raise LookupError
+
+    runner = answering(handler)
+    question = {"input": [], "session_id": "s\nroot logged in"}
+    async with runner:
+        assert [event async for event in runner.stream_query(question)]
+    assert "\nroot logged in" not in caplog.text
 
 
 async def test_a_runner_without_a_handler_says_so(caplog: pytest.LogCaptureFixture) -> None:

@@ -12,9 +12,10 @@
     ├── NotStorable               a state or message is not JSON or too large, or the name that it is kept under is
     └── StoreUnavailable          what keeps states and messages (Redis) does not answer, or refuses
 
-Each class has a stable `code` and the HTTP `status` that it is answered with. Where it is the Python error that people
-expect (`ValueError`, `ImportError`, …), it is that, too. Not here: what agents tell their users about failures
-(`schemas.exception`), and what sandboxes raise (`agentscope_runtime.sandbox.errors`).
+Each class has a stable `code` and the HTTP `status` that it is answered with. Messages that name addresses, settings or
+what a handler yielded are not for clients: those classes have a `public` sentence, and the log has the rest. Where it
+is the Python error that people expect (`ValueError`, `ImportError`, …), it is that, too. Not here: what agents tell
+their users about failures (`schemas.exception`), and what sandboxes raise (`agentscope_runtime.sandbox.errors`).
 """
 
 from __future__ import annotations
@@ -30,16 +31,23 @@ class EngineError(Exception):
     code: ClassVar[str] = "engine_error"
     status: ClassVar[int] = 500
     title: ClassVar[str] = "Engine error"
+    public: ClassVar[str] = ""
+    """What clients are told instead of a message that is for who runs the application; without it, the message."""
+
+    def for_clients(self) -> str:
+        """Return what clients are told."""
+        return self.public or str(self)
 
     def to_problem(self) -> dict[str, Any]:
-        """Return this error as a problem document (RFC 9457)."""
-        return {"title": self.title, "status": self.status, "detail": str(self), "code": self.code}
+        """Return this error as a problem document (RFC 9457), for clients."""
+        return {"title": self.title, "status": self.status, "detail": self.for_clients(), "code": self.code}
 
 
 class InvalidOption(EngineError, ValueError):
     """An argument of a constructor or decorator is wrong, or asks for what does not exist yet."""
 
     code, title = "invalid_option", "Invalid option"
+    public = "The application is not set up as it must be."
 
 
 class UnknownFramework(InvalidOption):
@@ -52,12 +60,14 @@ class MissingSession(InvalidOption):
     """A call has to say which session it is about, and did not; usually it is the client who left it out."""
 
     code, status, title = "missing_session", 422, "Missing session"
+    public = ""
 
 
 class MissingFramework(EngineError, ImportError):
     """The framework's package is not installed; the message says which extra brings it."""
 
     code, title = "missing_framework", "Missing framework"
+    public = "A package that the application needs is not installed."
 
 
 class NotStarted(EngineError, RuntimeError):
@@ -82,6 +92,7 @@ class UnusableOutput(EngineError, TypeError):
     """A handler yielded what its adapter does not know; the message says what, and what is expected."""
 
     code, title = "unusable_output", "Unusable output"
+    public = "The agent answered something that its framework's adapter does not know."
 
 
 class NotStorable(EngineError, ValueError):
@@ -94,3 +105,4 @@ class StoreUnavailable(EngineError):
     """What keeps states and messages does not answer, or refuses; the message says where it is and why."""
 
     code, status, title = "store_unavailable", 503, "Store unavailable"
+    public = "What keeps states and messages does not answer, or refuses."

@@ -107,15 +107,20 @@ class Runner:
         handler, adapter = Handler(self.query_handler), load(self.framework_type)
         reply = self.reply(with_ids(request), handler, adapter, kwargs)
         async with aclosing(reply.batches()) as batches:
-            try:
-                async for batch in batches:
-                    for event in batch:
-                        yield event
-                last = reply.completed()
-            except (Exception, SystemExit) as error:  # noqa: BLE001 - the edge to users' code; `failed` logs it
-                last = reply.failed(error)
-        for event in last:
-            yield event
+            is_over, events = False, list[Event]()
+            while not is_over:
+                # Nothing is yielded within: what the caller throws in there, such as `GeneratorExit`, is no failure.
+                try:
+                    if (batch := await anext(batches, None)) is None:
+                        is_over, events = True, reply.completed()
+                    else:
+                        events = batch
+                except (KeyboardInterrupt, asyncio.CancelledError):
+                    raise
+                except BaseException as error:  # noqa: BLE001 - the edge to users' code; `failed` logs it
+                    is_over, events = True, reply.failed(error)
+                for event in events:
+                    yield event
 
     def reply(self, request: Any, handler: Handler, adapter: Adapter, offers: Mapping[str, Any]) -> Reply:
         """Prepare the answer to a request that has its ids.
@@ -177,7 +182,7 @@ class Reply:
     def failed(self, error: BaseException) -> list[Event]:
         """Log what the handler raised, and return the last events, which tell no secrets."""
         self.failure = error
-        logger.error("the handler failed in session %s", self.request.session_id, exc_info=error)
+        logger.error("the handler failed in session %r", self.request.session_id, exc_info=error)
         return self._writer.fail(*told(error))
 
     def canceled(self) -> list[Event]:

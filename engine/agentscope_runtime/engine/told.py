@@ -12,7 +12,7 @@ def told(error: BaseException) -> tuple[str, str]:
     if isinstance(error, AppBaseException):
         return error.code, error.message
     if isinstance(error, EngineError):
-        return error.code, str(error)
+        return error.code, error.for_clients()
     if isinstance(error, SandboxError):
         return error.code, sentence(error)
     unknown = UnknownAgentException(error)

@@ -268,7 +268,7 @@ async def test_what_does_not_end_with_its_run_is_left_behind(caplog: pytest.LogC
             await begun.wait()
             raise KeyError
     assert asyncio.get_running_loop().time() == keepalive.PATIENCE_S
-    assert "goes on, although the run of session s is over" in caplog.text
+    assert "goes on, although the run of session 's' is over" in caplog.text
     await asyncio.wait({task})
 
 

@@ -98,7 +98,7 @@ class Claim:
         try:
             await self._backend.set_task_state(_name("state", self._key), state, ttl=ttl)
         except Exception:  # whichever errors the backend has; the session is free when the claim runs out
-            logger.exception("could not say that the run of session %s ended; it is busy for %s s", self._key, HELD_S)
+            logger.exception("could not say that the run of session %r ended; it is busy for %s s", self._key, HELD_S)
 
     async def _renew(self) -> None:
         while True:
@@ -106,7 +106,7 @@ class Claim:
             try:
                 await self._backend.set_task_state(_name("state", self._key), TaskState.RUNNING, ttl=HELD_S)
             except Exception:  # whichever errors the backend has, the next renewal may succeed
-                logger.warning("could not renew the claim of session %s", self._key, exc_info=True)
+                logger.warning("could not renew the claim of session %r", self._key, exc_info=True)
 
     async def _listen(self) -> None:
         while True:
@@ -116,7 +116,7 @@ class Claim:
                         if message == InterruptSignal.STOP.value:
                             self._stop()
             except Exception:  # whichever errors the backend has, a run must stay stoppable
-                logger.warning("could not listen for signals to session %s", self._key, exc_info=True)
+                logger.warning("could not listen for signals to session %r", self._key, exc_info=True)
             await asyncio.sleep(RETRY_S)
 
 

@@ -96,7 +96,7 @@ class Handling:
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=PATIENCE_S)
             for task in late:
-                logger.warning("%s goes on, although the run of session %s is over", task.get_name(), self.session_id)
+                logger.warning("%r goes on, although the run of session %r is over", task.get_name(), self.session_id)
 
     async def end(self) -> None:
         """Renew nothing any more; a renewal that is under way is not waited for."""
