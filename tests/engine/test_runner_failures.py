@@ -10,6 +10,7 @@ import pytest
 from asked_runner import answering, ask
 
 from agentscope_runtime.engine.runner import Runner
+from agentscope_runtime.engine.schemas.agent_schemas import DataContent, Message, TextContent
 from agentscope_runtime.engine.schemas.exception import RateLimitException
 
 
@@ -58,6 +59,23 @@ async def test_an_output_that_nobody_understands_is_a_failure(caplog: pytest.Log
     assert "object" not in reading.response["error"]["message"]
     assert "it may yield str" in caplog.text
     assert reading.text == "so far "
+
+
+async def test_what_was_understood_of_an_output_is_said() -> None:
+    """A message whose second part nobody can write: the first is said, and no number of the stream is missing."""
+
+    class Odd:
+        def to_dict(self) -> dict[str, Any]:
+            raise LookupError("no")
+
+    async def handler() -> AsyncGenerator[Any, None]:
+        yield Message(
+            content=[TextContent(text="so far"), DataContent.model_construct(type="data", data={"odd": Odd()})]
+        )
+
+    reading = await ask(answering(handler))
+    assert reading.response["error"]["code"] == "unusable_output"
+    assert reading.text == "so far"
 
 
 class Panic(BaseException):

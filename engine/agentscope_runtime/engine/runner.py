@@ -18,7 +18,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import aclosing
 from types import TracebackType
 from typing import Any, Self
@@ -29,6 +29,7 @@ from agentscope_runtime.engine.events import EventWriter
 from agentscope_runtime.engine.frameworks import Adapter, load
 from agentscope_runtime.engine.handlers import END, Handler, Relay
 from agentscope_runtime.engine.schemas.agent_schemas import AgentRequest, AgentResponse, BaseRequest, Event
+from agentscope_runtime.engine.steps import Step
 from agentscope_runtime.engine.told import told
 
 logger = logging.getLogger(__name__)
@@ -145,6 +146,7 @@ class Reply:
         self._adapter = adapter
         self._offers = offers
         self._writer = EventWriter(session_id=request.session_id)
+        self._unsaid: list[Event] = []  # of an output that was not understood to its end
         self._is_canceled = False
         self.failure: BaseException | None = None
 
@@ -159,7 +161,6 @@ class Reply:
         A cancellation may be thrown in between two batches, as into `Handler.outputs`.
         """
         yield self._writer.begin()
-        take = self._writer.take
         translator = self._adapter.translator(self._runner.out_type_converters)
         msgs = self._adapter.messages(getattr(self.request, "input", ()), self._runner.in_type_converters)
         offers = {**self._offers, "msgs": msgs, "request": self.request, "response": self.response}
@@ -168,27 +169,39 @@ class Reply:
             while (output := await relay.next()) is not END:
                 if self._is_canceled:
                     return  # the handler goes on although it was stopped: it is closed
-                if not (events := [event for step in translator.take(output) for event in take(step)]):
+                if not (events := self._events(translator.take(output))):
                     continue
                 with relay:
                     yield events
-        if events := [event for step in translator.finish() for event in take(step)]:
+        if events := self._events(translator.finish()):
             yield events
 
     def completed(self) -> list[Event]:
         """Return the last events when the handler came to its end."""
-        return self._writer.complete()
+        return self._last(self._writer.complete())
 
     def failed(self, error: BaseException) -> list[Event]:
         """Log what the handler raised, and return the last events, which tell no secrets."""
         self.failure = error
         logger.error("the handler failed in session %r", self.request.session_id, exc_info=error)
-        return self._writer.fail(*told(error))
+        return self._last(self._writer.fail(*told(error)))
 
     def canceled(self) -> list[Event]:
         """Return the last events when somebody stopped the run; what the handler says after that is not said."""
         self._is_canceled = True
-        return self._writer.cancel()
+        return self._last(self._writer.cancel())
+
+    def _events(self, steps: Iterable[Step]) -> list[Event]:
+        """Return what steps mean; where one of them fails, what those before it mean is said with the last words."""
+        events = self._unsaid
+        for step in steps:
+            events += self._writer.take(step)
+        self._unsaid = []
+        return events
+
+    def _last(self, words: list[Event]) -> list[Event]:
+        unsaid, self._unsaid = self._unsaid, []
+        return unsaid + words
 
 
 def with_ids(request: Any) -> Any:
