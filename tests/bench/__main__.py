@@ -71,7 +71,9 @@ def main() -> None:
     parser.add_argument("--only", choices=MEASURES, action="append", help="one group; may be repeated")
     parser.add_argument("-n", type=int, default=200, help="samples of the warm measures (default: %(default)s)")
     parser.add_argument("--quick", action="store_true", help="the same as -n 10")
-    parser.add_argument("--publish", action="store_true", help="write docs/performance.json and docs/performance.md")
+    parser.add_argument(
+        "--publish", action="store_true", help="write docs/performance.{json,md}; what was not measured stays"
+    )
     arguments = parser.parse_args()
     where = report.machine(docker.from_env().version())
     print("  ".join(f"{name}: {value}" for name, value in where.items()), flush=True)
@@ -81,6 +83,8 @@ def main() -> None:
         series += MEASURES[name](10 if arguments.quick else arguments.n)
     print("\n" + report.table(series))
     target = RECORD if arguments.publish else Path(tempfile.gettempdir()) / "agentscope-runtime-bench.json"
+    if arguments.publish:
+        series = report.together(RECORD, series)
     report.save(target, where, series)
     print(f"\nall samples: {target}")
     if arguments.publish:

@@ -12,7 +12,7 @@ import platform
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 
 @dataclass
@@ -27,6 +27,15 @@ class Series:
     """For the 50th percentile, or the 95th where `target_p95`."""
     target_p95: bool = False
     samples: list[float] = field(default_factory=list)
+    at: str = field(default_factory=lambda: time.strftime("%Y-%m-%dT%H:%MZ", time.gmtime()))
+    """When the first of them was taken."""
+    load: float | None = field(default_factory=lambda: round(os.getloadavg()[0], 1))
+    """How many processes wanted a CPU then, on average over the minute before."""
+
+    @classmethod
+    def recorded(cls, record: dict[str, Any]) -> Self:
+        """Return a measure of an earlier run."""
+        return cls(**{name: record[name] for name in cls.__dataclass_fields__})
 
     def percentile(self, share: float) -> float:
         """Return the smallest sample that this share of all samples does not exceed."""
@@ -44,7 +53,8 @@ class Series:
         """Return everything, samples included."""
         percentiles = {f"p{int(share * 100)}": round(self.percentile(share), 3) for share in (0.5, 0.95, 0.99)}
         return {
-            **{name: getattr(self, name) for name in ("name", "unit", "state", "target", "target_p95", "reached")},
+            **{name: getattr(self, name) for name in ("name", "unit", "state", "at", "load", "target", "target_p95")},
+            "reached": self.reached,
             "n": len(self.samples),
             **percentiles,
             "min": min(self.samples),
@@ -54,22 +64,20 @@ class Series:
 
 
 def machine(engine: dict[str, Any]) -> dict[str, Any]:
-    """Describe where and when this was measured; `engine` is what the container engine says of itself."""
+    """Describe where this is measured; `engine` is what the container engine says of itself."""
     with open("/proc/meminfo") as lines:
         memory = int(lines.readline().split()[1]) // 1024
     return {
-        "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "host": platform.platform(),
         "kernel": platform.release(),
         "cpus": os.cpu_count(),
         "memory_mib": memory,
         "python": platform.python_version(),
         "engine": engine.get("Version", "?"),
-        "load_1m": round(os.getloadavg()[0], 2),
     }
 
 
-COLUMNS = ("measure", "state", "n", "p50", "p95", "p99", "unit", "target", "")
+COLUMNS = ("measure", "at", "load", "state", "n", "p50", "p95", "p99", "unit", "target", "")
 
 
 def table(series: list[Series]) -> str:
@@ -79,8 +87,26 @@ def table(series: list[Series]) -> str:
         at = "" if one.target is None else f"{one.target:g}" + (" (p95)" if one.target_p95 else "")
         verdict = {True: "✓", False: "missed", None: ""}[one.reached]
         figures = tuple(f"{one.percentile(share):.1f}" for share in (0.5, 0.95, 0.99))
-        rows.append((one.name, one.state, str(len(one.samples)), *figures, one.unit, at, verdict))
+        said = (
+            one.name,
+            one.at,
+            "?" if one.load is None else str(one.load),
+            one.state,
+            str(len(one.samples)),
+            *figures,
+            one.unit,
+            at,
+            verdict,
+        )
+        rows.append(said)
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def together(path: Path, series: list[Series]) -> list[Series]:
+    """Return what was published so far, with these measures in the place of the same ones of before."""
+    earlier = json.loads(path.read_text())["measures"] if path.exists() else []
+    measures = {one.name: one for one in map(Series.recorded, earlier)}
+    return list((measures | {one.name: one for one in series}).values())
 
 
 def save(path: Path, where: dict[str, Any], series: list[Series]) -> None:
