@@ -38,6 +38,26 @@ class ServiceWithLifecycleManager(Service):
         await self.stop()
 
 
+class ServiceOnAnother(ServiceWithLifecycleManager):
+    """A service that has nothing of its own to start or stop: it runs while that one does which keeps its things."""
+
+    def __init__(self, foundation: Service) -> None:
+        """Start and stop with this one, and be as well as it is."""
+        self._foundation = foundation
+
+    async def start(self) -> None:
+        """Start what this service stands on."""
+        await self._foundation.start()
+
+    async def stop(self) -> None:
+        """Stop what this service stands on."""
+        await self._foundation.stop()
+
+    async def health(self) -> bool:
+        """Tell whether what this service stands on works."""
+        return await self._foundation.health()
+
+
 def not_started() -> NotStarted:
     """Make the error of what a service is asked for that does not run."""
     return NotStarted("Service not started: `await service.start()` comes first, or `async with service:`")

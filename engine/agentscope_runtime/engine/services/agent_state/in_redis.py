@@ -13,6 +13,7 @@ from agentscope_runtime.engine.services.agent_state.state_service import (
     check_max_rounds,
     checked_round,
 )
+from agentscope_runtime.engine.services.base import ServiceOnAnother
 from agentscope_runtime.engine.services.redis_link import (
     DEFAULT_PREFIX,
     DEFAULT_URL,
@@ -73,7 +74,7 @@ return redis.call('HGET', KEYS[1], ARGV[2] ~= '' and ARGV[2] or text(latest))
 """Further argument: the round or nothing."""
 
 
-class RedisStateService(StateService):
+class RedisStateService(ServiceOnAnother, StateService):
     """Keeps states in Redis, for all processes that use it."""
 
     def __init__(
@@ -97,21 +98,10 @@ class RedisStateService(StateService):
             connection: See `ConnectionOptions`.
         """
         self._link = RedisLink(redis_url, redis_client, connection)
+        super().__init__(self._link)
         self._ttl = milliseconds(ttl_seconds)
         self._max_rounds = check_max_rounds(max_rounds)
         self._prefix = key_prefix
-
-    async def start(self) -> None:
-        """Connect, and find out whether Redis answers."""
-        await self._link.start()
-
-    async def stop(self) -> None:
-        """Close the connections; a client that was given stays open."""
-        await self._link.stop()
-
-    async def health(self) -> bool:
-        """Ask whether Redis answers."""
-        return await self._link.health()
 
     async def save_state(
         self, user_id: str, state: Mapping[str, Any], session_id: str | None = None, round_id: int | None = None

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from agentscope_runtime.engine.schemas.message import Message
 from agentscope_runtime.engine.services import records
+from agentscope_runtime.engine.services.base import ServiceOnAnother
 from agentscope_runtime.engine.services.journals import Journals
 from agentscope_runtime.engine.services.keys import quoted
 from agentscope_runtime.engine.services.memory.memory_service import (
@@ -22,24 +23,13 @@ _ALL = ""
 """The name of a user's one journal: all that is remembered, in the order in which it was learnt."""
 
 
-class JournaledMemoryService(MemoryService):
+class JournaledMemoryService(ServiceOnAnother, MemoryService):
     """A journal for each user, with an entry for each message under the session that it comes from."""
 
     def __init__(self, journals: Journals) -> None:
         """Keep memories in these journals, which start and stop with the service."""
+        super().__init__(journals)
         self._journals = journals
-
-    async def start(self) -> None:
-        """Get ready to remember."""
-        await self._journals.start()
-
-    async def stop(self) -> None:
-        """Let go of where memories are kept."""
-        await self._journals.stop()
-
-    async def health(self) -> bool:
-        """Tell whether something can be remembered now."""
-        return await self._journals.health()
 
     async def add_memory(
         self, user_id: str, messages: Given | Iterable[Given | None] | None, session_id: str | None = None

@@ -7,30 +7,20 @@ from uuid import uuid4
 
 from agentscope_runtime.engine.schemas.session import Session
 from agentscope_runtime.engine.services import records
+from agentscope_runtime.engine.services.base import ServiceOnAnother
 from agentscope_runtime.engine.services.journals import Journals
 from agentscope_runtime.engine.services.keys import quoted
 from agentscope_runtime.engine.services.records import Given
 from agentscope_runtime.engine.services.session_history.session_history_service import SessionHistoryService
 
 
-class JournaledSessionHistoryService(SessionHistoryService):
+class JournaledSessionHistoryService(ServiceOnAnother, SessionHistoryService):
     """A journal for each session, with an entry for each message under the message's id."""
 
     def __init__(self, journals: Journals) -> None:
         """Keep the histories in these journals, which start and stop with the service."""
+        super().__init__(journals)
         self._journals = journals
-
-    async def start(self) -> None:
-        """Get ready to keep histories."""
-        await self._journals.start()
-
-    async def stop(self) -> None:
-        """Let go of where the histories are kept."""
-        await self._journals.stop()
-
-    async def health(self) -> bool:
-        """Tell whether histories can be kept now."""
-        return await self._journals.health()
 
     async def create_session(self, user_id: str, session_id: str | None = None) -> Session:
         """See `SessionHistoryService`."""
