@@ -7,8 +7,6 @@ import json
 import re
 import runpy
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,7 @@ import httpx
 import pytest
 from asking import ask, friday, heard, started
 from managers import ROOT, free_port
-from programs import environment, running
+from programs import printed, running
 from redis_server import RedisServer
 
 from agentscope_runtime.engine import AgentApp
@@ -47,21 +45,6 @@ def app_of(block: str, folder: Path) -> AgentApp:
     app = runpy.run_path(str(folder / "block.py"))["app"]
     assert isinstance(app, AgentApp)
     return app
-
-
-def run(block: str, folder: Path) -> list[str]:
-    """Run a block as a program, where no warning is let pass; return the lines that it printed."""
-    done = subprocess.run(
-        [sys.executable, "-W", "error::ResourceWarning", "-c", block],
-        env=environment(AGENTSCOPE_RUNTIME_STATE_DIR=str(folder)),
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout.splitlines()
 
 
 def test_every_block_is_run_by_one_of_these_tests() -> None:
@@ -103,13 +86,13 @@ async def test_the_endpoint_counts(tmp_path: Path) -> None:
 
 def test_the_state_is_kept(tmp_path: Path) -> None:
     """The script prints what it saved."""
-    assert run(STATES, tmp_path) == ["{'mood': 'curious'}"]
+    assert printed(STATES, tmp_path).splitlines() == ["{'mood': 'curious'}"]
 
 
 @pytest.mark.docker
 def test_the_method_is_a_tool(tmp_path: Path) -> None:
     """Its name, its arguments, and what it answers."""
-    described, answered, *_ = run(TOOL, tmp_path)
+    described, answered, *_ = printed(TOOL, tmp_path).splitlines()
     assert described.startswith("run_ipython_cell ['code'")
     assert answered == "Out[1]: 42"
 

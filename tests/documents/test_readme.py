@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 from managers import ROOT, Server, eventually, free_port
+from programs import printed
 from strict_reader import parse_sse, read
 
 from agentscope_runtime.sandbox_manager.settings import Settings
@@ -26,21 +27,6 @@ PYTHONPATH = os.pathsep.join(str(ROOT / part) for part in ("client", "engine", "
 def with_text(text: str) -> list[str]:
     """Return the blocks that contain a text."""
     return [block for block in BLOCKS if text in block]
-
-
-def run(block: str, folder: Path, **environment: str) -> str:
-    """Run a block as a script of its own, where no warning is let pass; return what it printed."""
-    done = subprocess.run(
-        [sys.executable, "-W", "error::ResourceWarning", "-c", block],
-        env={**os.environ, "PYTHONPATH": PYTHONPATH, "AGENTSCOPE_RUNTIME_STATE_DIR": str(folder), **environment},
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -80,8 +66,8 @@ def handler() -> list[str]:
 def test_the_base_script_prints_what_it_says(tmp_path: Path) -> None:
     """Files and cells, without a server."""
     (block,) = with_text("with BaseSandbox() ")
-    assert run(block, tmp_path).splitlines()[:1] == ["42"]
-    assert "28 notes/today.txt" in run(block, tmp_path)
+    assert printed(block, tmp_path).splitlines()[:1] == ["42"]
+    assert "28 notes/today.txt" in printed(block, tmp_path)
 
 
 @pytest.mark.docker
@@ -89,23 +75,23 @@ def test_the_base_script_prints_what_it_says(tmp_path: Path) -> None:
 def test_the_browser_script_clicks_and_prints_a_link(tmp_path: Path) -> None:
     """The block asserts that the click worked; the link carries its secret in the fragment."""
     (block,) = with_text("with BrowserSandbox() ")
-    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/desktop/[\w-]+#\S+", run(block, tmp_path).strip())
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/desktop/[\w-]+#\S+", printed(block, tmp_path).strip())
 
 
 @pytest.mark.docker
 def test_the_asynchronous_script_prints_what_it_says(tmp_path: Path) -> None:
     """The value of the last expression comes as IPython prints it."""
     (block,) = with_text("asyncio.run")
-    assert run(block, tmp_path).strip() == "Out[1]: 45"
+    assert printed(block, tmp_path).strip() == "Out[1]: 45"
 
 
 @pytest.mark.docker
 def test_the_remote_script_gets_a_warm_sandbox(tmp_path: Path, server: Server) -> None:
     """It finds the key of a manager on this machine by itself."""
     (block,) = remote()
-    printed = run(block.replace(MANAGER, server.url), tmp_path, AGENTSCOPE_RUNTIME_STATE_DIR=str(server.state_dir))
-    assert printed.startswith("True ")
-    assert "run_shell_command" in printed
+    told = printed(block.replace(MANAGER, server.url), tmp_path, AGENTSCOPE_RUNTIME_STATE_DIR=str(server.state_dir))
+    assert told.startswith("True ")
+    assert "run_shell_command" in told
 
 
 @pytest.mark.docker

@@ -35,6 +35,21 @@ def environment(**variables: str) -> dict[str, str]:
     return {**known, "PYTHONPATH": os.pathsep.join(map(str, paths)), "PYTHONUNBUFFERED": "1", **variables}
 
 
+def printed(script: str, folder: Path, **variables: str) -> str:
+    """Run a script in a folder, where no warning is let pass; return what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error::ResourceWarning", "-c", script],
+        env=environment(**{"AGENTSCOPE_RUNTIME_STATE_DIR": str(folder), **variables}),
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
 @dataclass
 class Program:
     """One that runs."""
