@@ -88,7 +88,7 @@ def test_file_calls_read_their_answers() -> None:
     assert calls.file_exists("x", "p").read(b'{"exists": true}') is True
     assert calls.make_directory("x", "p").read(b'{"created": false}') is False
     assert calls.move_file("x", "p", "q").read(b'{"path": "/workspace/q"}')["path"] == "/workspace/q"
-    assert calls.remove_file("x", "p").read.__name__ == "_nothing"
+    assert calls.remove_file("x", "p").read.__name__ == "nothing"
     with pytest.raises(InvalidRequest, match="depth is 0"):
         calls.list_files("x", ".", 0)
     with pytest.raises(ValueError, match="expected an object"):

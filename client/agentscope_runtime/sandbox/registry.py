@@ -1,6 +1,6 @@
 """Which image, limits and classes serve each kind of sandbox.
 
-The manager asks it what to start, the engine which class to hand out. `base` and `browser` are known as soon as this
+The manager asks it what to start, the engine which class to hand out. the built-in kinds are known as soon as this
 module is imported; their classes attach when they are imported, and a kind of your own is known once its class is::
 
     @SandboxRegistry.register("acme/robot:1.4", sandbox_type="robot", resource_limits={"memory": "3g", "cpu": "1.5"})
@@ -216,4 +216,16 @@ SandboxRegistry.register(
     sandbox_type=SandboxType.BROWSER,
     resource_limits={"memory": "2g", "cpu": 2, "shm": "256m"},
     description="A Chromium that tools drive and a person can watch, beside Python cells and shell commands.",
+)
+SandboxRegistry.register(
+    lambda: build_image_uri("runtime-sandbox-filesystem"),
+    sandbox_type=SandboxType.FILESYSTEM,
+    resource_limits={"memory": "1g", "cpu": 2, "shm": "64m"},
+    description="Tools for files, beside Python cells and shell commands; a person can watch its file manager.",
+)
+SandboxRegistry.register(
+    lambda: build_image_uri("runtime-sandbox-gui"),
+    sandbox_type=SandboxType.GUI,
+    resource_limits={"memory": "2g", "cpu": 2, "shm": "256m"},
+    description="A desktop with programs that `computer_use` drives and a person can watch.",
 )

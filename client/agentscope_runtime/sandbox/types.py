@@ -25,6 +25,10 @@ class SandboxType(str):
     BASE_ASYNC: SandboxType
     BROWSER: SandboxType
     BROWSER_ASYNC: SandboxType
+    FILESYSTEM: SandboxType
+    FILESYSTEM_ASYNC: SandboxType
+    GUI: SandboxType
+    GUI_ASYNC: SandboxType
 
     def __repr__(self) -> str:
         return f"SandboxType({str(self)!r})"
@@ -39,6 +43,10 @@ SandboxType.BASE = SandboxType("base")
 SandboxType.BASE_ASYNC = SandboxType("base_async")
 SandboxType.BROWSER = SandboxType("browser")
 SandboxType.BROWSER_ASYNC = SandboxType("browser_async")
+SandboxType.FILESYSTEM = SandboxType("filesystem")
+SandboxType.FILESYSTEM_ASYNC = SandboxType("filesystem_async")
+SandboxType.GUI = SandboxType("gui")
+SandboxType.GUI_ASYNC = SandboxType("gui_async")
 
 
 def plain_type(sandbox_type: str) -> str:

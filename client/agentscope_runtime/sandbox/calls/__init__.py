@@ -1,0 +1,47 @@
+"""What each call to the manager is: method, path, body, and how to read the answer. No I/O happens here.
+
+The async and the sync connection send these; the manager's `api/` answers them. A module a noun, as there.
+"""
+
+from __future__ import annotations
+
+from agentscope_runtime.sandbox.calls.base import Call
+from agentscope_runtime.sandbox.calls.desktops import desktop
+from agentscope_runtime.sandbox.calls.files import (
+    file_exists,
+    list_files,
+    make_directory,
+    move_file,
+    read_file,
+    remove_file,
+    write_file,
+)
+from agentscope_runtime.sandbox.calls.leases import (
+    RELEASE_TIMEOUT,
+    START_ALLOWANCE,
+    connect,
+    pool,
+    release,
+    sandbox,
+)
+from agentscope_runtime.sandbox.calls.tools import call_tool, list_tools
+
+__all__ = [
+    "RELEASE_TIMEOUT",
+    "START_ALLOWANCE",
+    "Call",
+    "call_tool",
+    "connect",
+    "desktop",
+    "file_exists",
+    "list_files",
+    "list_tools",
+    "make_directory",
+    "move_file",
+    "pool",
+    "read_file",
+    "release",
+    "remove_file",
+    "sandbox",
+    "write_file",
+]

@@ -1,0 +1,51 @@
+"""Leasing sandboxes to sessions, giving them back, and asking about them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from urllib.parse import urlencode
+
+from pydantic import ValidationError
+
+from agentscope_runtime.sandbox import wire
+from agentscope_runtime.sandbox.calls.base import Call, at, invalid, json_call, nothing
+from agentscope_runtime.sandbox.errors import InvalidRequest
+from agentscope_runtime.sandbox.types import plain_type
+
+START_ALLOWANCE = 60.0
+"""Seconds that a connect may take on top of a call's time, because a sandbox may have to be started for it."""
+
+RELEASE_TIMEOUT = 10.0
+"""Seconds for giving back: the manager destroys in the background, and leaving a `with` should not hang."""
+
+
+def connect(session_id: str, user_id: str = "", sandbox_types: Sequence[str] = ("base",)) -> Call[wire.LeaseInfo]:
+    """Lease one sandbox of each kind to a session of a user; repeating it gives the same ones."""
+    kinds = [sandbox_types] if isinstance(sandbox_types, str) else sandbox_types
+    plain = [plain_type(name) for name in kinds]
+    if twice := sorted({name for name in plain if plain.count(name) > 1}):
+        raise InvalidRequest(f"asked twice for {', '.join(twice)}: a session holds one sandbox of each type")
+    try:
+        request = wire.ConnectRequest(session_id=session_id, user_id=user_id, sandbox_types=plain)
+    except ValidationError as error:
+        raise invalid(error) from error
+    call = json_call(f"connect {', '.join(plain)}", "POST", "/v1/leases", request.model_dump(), wire.LeaseInfo)
+    return replace(call, allowance=START_ALLOWANCE)
+
+
+def release(session_id: str, user_id: str = "") -> Call[None]:
+    """Give back all that a session of a user holds; nothing to give back is fine."""
+    query = urlencode({"session_id": session_id, "user_id": user_id})
+    what = f"release session {session_id!r}"
+    return Call(what, "DELETE", f"/v1/leases?{query}", nothing, timeout=RELEASE_TIMEOUT)
+
+
+def sandbox(sandbox_id: str) -> Call[wire.SandboxInfo]:
+    """Describe one sandbox."""
+    return Call(f"look up {sandbox_id}", "GET", at(sandbox_id), wire.SandboxInfo.model_validate_json)
+
+
+def pool() -> Call[wire.PoolReport]:
+    """Report how the pools stand."""
+    return Call("ask for the pool", "GET", "/v1/pool", wire.PoolReport.model_validate_json)

@@ -1,0 +1,33 @@
+"""What travels between client and manager: the bodies of `/v1`, as pydantic models; a module a noun.
+
+The routes are in the manager's `api/`; the paths and verbs that the client uses are in `calls`. Times are UTC, as
+seconds since the epoch. Unknown members are ignored when read, so that an older client understands a newer manager.
+"""
+
+from __future__ import annotations
+
+from agentscope_runtime.sandbox.wire.base import SESSION_ID_MAX, Name, TypeName, Wire
+from agentscope_runtime.sandbox.wire.desktops import DesktopLink, DesktopRequest
+from agentscope_runtime.sandbox.wire.leases import ConnectRequest, LeaseInfo, LeaseList, SandboxInfo, SandboxList
+from agentscope_runtime.sandbox.wire.pool import Failure, PoolReport, PoolStatus
+from agentscope_runtime.sandbox.wire.tools import ToolCall, ToolInfo, ToolList
+
+__all__ = [
+    "SESSION_ID_MAX",
+    "ConnectRequest",
+    "DesktopLink",
+    "DesktopRequest",
+    "Failure",
+    "LeaseInfo",
+    "LeaseList",
+    "Name",
+    "PoolReport",
+    "PoolStatus",
+    "SandboxInfo",
+    "SandboxList",
+    "ToolCall",
+    "ToolInfo",
+    "ToolList",
+    "TypeName",
+    "Wire",
+]

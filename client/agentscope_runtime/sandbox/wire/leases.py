@@ -1,0 +1,64 @@
+"""Leases and the sandboxes in them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from agentscope_runtime.sandbox.wire.base import SESSION_ID_MAX, Name, TypeName, Wire
+
+
+class ConnectRequest(Wire):
+    """Body of `POST /v1/leases`: lease these kinds of sandbox to one session of one user."""
+
+    session_id: Name
+    user_id: Annotated[str, Field(max_length=SESSION_ID_MAX)] = ""
+    """Whose session it is; the empty string is the user of a single-user application."""
+    sandbox_types: Annotated[list[TypeName], Field(min_length=1, max_length=16)] = Field(default=["base"])
+    """The kinds, without repeats; the answer has one sandbox for each, in this order."""
+
+
+class SandboxInfo(Wire):
+    """One sandbox, as `get_info()` returns it. Holds no secret and no path of the host."""
+
+    sandbox_id: str
+    sandbox_type: str
+    state: str
+    """`starting`, `warm`, `leased` or `stopping`."""
+    image: str
+    container_id: str
+    container_name: str
+    session_id: str | None = None
+    user_id: str | None = None
+    generation: int = 0
+    """Counts the leases of this sandbox; the box refuses calls that carry an older one."""
+    warm: bool = True
+    """Whether the lease found it ready in the pool (else it was started for this lease)."""
+    desktop: bool = False
+    """Whether it has a desktop to watch."""
+    created_at: float = 0.0
+    leased_at: float | None = None
+    last_active_at: float | None = None
+
+
+class LeaseInfo(Wire):
+    """Answer of `POST /v1/leases`, and an item of `GET /v1/leases`."""
+
+    session_id: str
+    user_id: str
+    sandboxes: list[SandboxInfo]
+    idle_timeout: float | None = None
+    """Seconds without any use of its sandboxes after which it ends; managers that do not say so leave it out."""
+
+
+class LeaseList(Wire):
+    """Answer of `GET /v1/leases`."""
+
+    leases: list[LeaseInfo]
+
+
+class SandboxList(Wire):
+    """Answer of `GET /v1/sandboxes`."""
+
+    sandboxes: list[SandboxInfo]
