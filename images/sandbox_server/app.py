@@ -12,7 +12,7 @@ from aiohttp import web
 from sandbox_server.auth import Guard
 from sandbox_server.config import BoxConfig
 from sandbox_server.files import FileRoutes
-from sandbox_server.parts import Part
+from sandbox_server.parts import Part, Reachable
 from sandbox_server.problems import Handler, problems
 from sandbox_server.readiness import Readiness
 from sandbox_server.tools import ToolRoutes
@@ -37,6 +37,9 @@ def create_app(config: BoxConfig, parts: Sequence[Part], watchdog: Watchdog) -> 
     app.router.add_post("/heartbeat", _heartbeat)
     app.router.add_routes(ToolRoutes(parts).routes())
     app.router.add_routes(FileRoutes(Workspace(str(config.workspace))).routes())
+    for part in parts:
+        if isinstance(part, Reachable):
+            app.router.add_routes(part.routes())
     return app
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import importlib
 import logging
 from collections.abc import Sequence
@@ -69,7 +70,7 @@ class Browser:
 
     def tools(self) -> Sequence[Tool]:
         """Return the browser tools."""
-        return [self._tool(spec) for spec in SPECS]
+        return [spec.tool(functools.partial(self._call, spec)) for spec in SPECS]
 
     async def close(self) -> None:
         """End the browser."""
@@ -77,21 +78,14 @@ class Browser:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    def _tool(self, spec: Spec) -> Tool:
-        async def call(arguments: Arguments, timeout_s: float | None) -> Result:
-            return await self._call(spec, arguments, timeout_s)
-
-        return Tool(spec.name, "playwright", spec.description, spec.schema(), call, spec.aliases())
-
     async def _call(self, spec: Spec, arguments: Arguments, timeout_s: float | None) -> Result:
         given_s = DEFAULT_TIMEOUT_S if timeout_s is None else timeout_s
         deadline = asyncio.get_running_loop().time() + given_s
-        known = {name: value for name, value in arguments.items() if value is not None}
         try:
             async with asyncio.timeout_at(deadline), self._turn:
                 session = await self._attached()
                 note, self._note = self._note, ""
-                return await session.run(spec, known, timeout_s, deadline, note)
+                return await session.run(spec, arguments, timeout_s, deadline, note)
         except TimeoutError:
             why = f"{spec.name} timed out after {given_s:g} s: the page or the browser does not answer"
         except ConnectionError:

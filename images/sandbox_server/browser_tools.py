@@ -8,59 +8,22 @@ too, and null or an empty string for what may be left out means just that.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from typing import Any
 
-Schema = dict[str, Any]
+from sandbox_server.tool_spec import Schema, ToolSpec, flag, number, string, strings
 
 
-@dataclass(frozen=True, slots=True)
-class Spec:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spec(ToolSpec):
     """One browser tool."""
 
-    name: str
-    description: str
-    required: dict[str, Schema]
-    optional: dict[str, Schema]
     while_blocked: bool
     """Whether it works while a dialog or a file chooser is open."""
 
-    def schema(self) -> Schema:
-        """Return the JSON schema of its arguments."""
-        optional = {name: {**schema, "type": [schema["type"], "null"]} for name, schema in self.optional.items()}
-        return {
-            "type": "object",
-            "properties": {**self.required, **optional},
-            "required": list(self.required),
-            "additionalProperties": False,
-        }
 
-    def aliases(self) -> dict[str, str]:
-        """Return the arguments' names by how Python spells them, where that differs."""
-        spelled = {re.sub(r"[A-Z]", lambda c: f"_{c[0].lower()}", name): name for name in self.schema()["properties"]}
-        return {spelling: name for spelling, name in spelled.items() if spelling != name}
-
-
-def _string(description: str) -> Schema:
-    return {"type": "string", "description": description}
-
-
-def _flag(description: str) -> Schema:
-    return {"type": "boolean", "description": description}
-
-
-def _list(description: str) -> Schema:
-    return {"type": "array", "items": {"type": "string"}, "description": description}
-
-
-def _number(kind: str, description: str, minimum: int) -> Schema:
-    return {"type": kind, "minimum": minimum, "description": description}
-
-
-ELEMENT = _string("What the element is, in words for people.")
-REF = _string("The ref of the element from the last page snapshot.")
-INDEX = _number("integer", "The number of the tab, counted from 1.", 1)
+ELEMENT = string("What the element is, in words for people.")
+REF = string("The ref of the element from the last page snapshot.")
+INDEX = number("integer", "The number of the tab, counted from 1.", 1)
 
 
 def _spec(
@@ -71,21 +34,28 @@ def _spec(
     *,
     while_blocked: bool = False,
 ) -> Spec:
-    return Spec(f"browser_{name}", description, required or {}, optional or {}, while_blocked)
+    return Spec(
+        name=f"browser_{name}",
+        group="playwright",
+        description=description,
+        required=required or {},
+        optional=optional or {},
+        while_blocked=while_blocked,
+    )
 
 
 TARGET = {"element": ELEMENT, "ref": REF}
-FILENAME = _string("Where to save it in the workspace.")
+FILENAME = string("Where to save it in the workspace.")
 
 SPECS = (
-    _spec("navigate", "Open an address.", {"url": _string("The address.")}),
+    _spec("navigate", "Open an address.", {"url": string("The address.")}),
     _spec("navigate_back", "Go back to the previous page."),
     _spec("navigate_forward", "Go forward to the next page."),
     _spec("close", "Close all pages.", while_blocked=True),
     _spec(
         "resize",
         "Resize the page.",
-        {"width": _number("number", "In pixels.", 1), "height": _number("number", "In pixels.", 1)},
+        {"width": number("number", "In pixels.", 1), "height": number("number", "In pixels.", 1)},
     ),
     _spec(
         "snapshot",
@@ -101,43 +71,43 @@ SPECS = (
     _spec(
         "type",
         "Type text into a field.",
-        {**TARGET, "text": _string("What to type.")},
+        {**TARGET, "text": string("What to type.")},
         {
-            "submit": _flag("Press Enter afterwards."),
-            "slowly": _flag("Press one key after the other, for pages that listen to keys."),
+            "submit": flag("Press Enter afterwards."),
+            "slowly": flag("Press one key after the other, for pages that listen to keys."),
         },
     ),
     _spec(
         "select_option",
         "Choose options of a list.",
-        {**TARGET, "values": _list("Values or labels to choose.")},
+        {**TARGET, "values": strings("Values or labels to choose.")},
     ),
     _spec(
         "press_key",
         "Press a key.",
-        {"key": _string("Such as ArrowLeft, a, or Control+A.")},
+        {"key": string("Such as ArrowLeft, a, or Control+A.")},
     ),
     _spec(
         "file_upload",
         "Hand files to the open file chooser.",
-        {"paths": _list("Files in the workspace; none closes the chooser.")},
+        {"paths": strings("Files in the workspace; none closes the chooser.")},
         while_blocked=True,
     ),
     _spec(
         "handle_dialog",
         "Answer the open dialog.",
-        {"accept": _flag("Accept it, or dismiss it.")},
-        {"promptText": _string("The answer to a prompt; its default where left out.")},
+        {"accept": flag("Accept it, or dismiss it.")},
+        {"promptText": string("The answer to a prompt; its default where left out.")},
         while_blocked=True,
     ),
     _spec(
         "take_screenshot",
         "Take a picture of the page. Use browser_snapshot for actions.",
         optional={
-            "raw": _flag("PNG instead of JPEG."),
+            "raw": flag("PNG instead of JPEG."),
             "filename": FILENAME,
-            "element": _string("What the element is, for a picture of one element only."),
-            "ref": _string("The ref of that element from the last page snapshot."),
+            "element": string("What the element is, for a picture of one element only."),
+            "ref": string("The ref of that element from the last page snapshot."),
         },
     ),
     _spec("pdf_save", "Save the page as PDF.", optional={"filename": FILENAME}),
@@ -152,16 +122,16 @@ SPECS = (
         while_blocked=True,
     ),
     _spec("tab_list", "List the open tabs.", while_blocked=True),
-    _spec("tab_new", "Open a new tab.", optional={"url": _string("What to open in it.")}),
+    _spec("tab_new", "Open a new tab.", optional={"url": string("What to open in it.")}),
     _spec("tab_select", "Go to another tab.", {"index": INDEX}),
     _spec("tab_close", "Close a tab.", optional={"index": INDEX}, while_blocked=True),
     _spec(
         "wait_for",
         "Wait for a time to pass, for a text to appear, or for a text to disappear.",
         optional={
-            "time": _number("number", "Seconds.", 0),
-            "text": _string("The text that shall appear."),
-            "textGone": _string("The text that shall disappear."),
+            "time": number("number", "Seconds.", 0),
+            "text": string("The text that shall appear."),
+            "textGone": string("The text that shall disappear."),
         },
     ),
 )

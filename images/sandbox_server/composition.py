@@ -1,11 +1,14 @@
-"""Which parts a type of sandbox is made of.
+"""Which parts a type of sandbox is made of: a table of the types, and how each part is made of what it needs.
 
-So far there are two compositions: `browser`, and everything else, which is made like `base`. A type of one's own is
-therefore an image laid on the base image, with `ENV SANDBOX_TYPE=<type>`: a box whose image was built for another type
-than the manager's line names ends with EX_CONFIG.
+To add a part: a property in `Assembly`, and its name in `COMPOSITIONS`. A type that the table does not name is made
+like `base`; a type of one's own is therefore an image laid on the base image, with `ENV SANDBOX_TYPE=<type>`: a box
+whose image was built for another type than the manager's line names ends with EX_CONFIG.
 """
 
 from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from sandbox_server.config import BoxConfig
 from sandbox_server.kernel import Kernel
@@ -14,19 +17,66 @@ from sandbox_server.parts import Part
 from sandbox_server.shell import Shell
 from sandbox_server.userland import UserLand
 
+if TYPE_CHECKING:
+    from sandbox_server.browser import Browser
+    from sandbox_server.desktop import Desktop
+
+GENERIC = ("userland", "kernel", "shell")
+"""What every type has."""
+
+COMPOSITIONS: dict[str, tuple[str, ...]] = {
+    "base": GENERIC,
+    "browser": ("desktop", "browser", *GENERIC),
+}
+"""The parts of each type, in the order in which they start."""
+
 
 def make_parts(config: BoxConfig, land: Land) -> list[Part]:
     """Make the parts in the order in which they start."""
-    userland = UserLand(config, land)
-    with_browser = config.sandbox_type == "browser"
-    first = _browser_parts(config) if with_browser else []
-    # A browser needs the start-up's processor time for itself.
-    return [*first, userland, Kernel(config, userland, spawn_early=not with_browser), Shell(userland)]
+    names = COMPOSITIONS.get(config.sandbox_type, GENERIC)
+    assembly = Assembly(config, land, names)
+    return [getattr(assembly, name) for name in names]
 
 
-def _browser_parts(config: BoxConfig) -> list[Part]:
-    from sandbox_server.browser import Browser  # in the browser's image only
-    from sandbox_server.desktop import Desktop
+class Assembly:
+    """The parts of one box: each is made once, when it or another part first asks for it.
 
-    desktop = Desktop(config)
-    return [desktop, Browser(config, desktop)]
+    What only some types have is imported here and not above: it would cost the others time and memory, and its
+    packages may not be in their images.
+    """
+
+    def __init__(self, config: BoxConfig, land: Land, names: tuple[str, ...]) -> None:
+        """Prepare to make these parts."""
+        self._config = config
+        self._land = land
+        self._names = names
+
+    @cached_property
+    def userland(self) -> UserLand:
+        """Where users' code runs."""
+        return UserLand(self._config, self._land)
+
+    @cached_property
+    def kernel(self) -> Kernel:
+        """Python cells."""
+        # A browser needs the start-up's processor time for itself.
+        return Kernel(self._config, self.userland, spawn_early="browser" not in self._names)
+
+    @cached_property
+    def shell(self) -> Shell:
+        """Shell commands."""
+        return Shell(self.userland)
+
+    @cached_property
+    def desktop(self) -> Desktop:
+        """The screen, from the start."""
+        from sandbox_server.desktop import Desktop
+
+        return Desktop(self._config)
+
+    @cached_property
+    def browser(self) -> Browser:
+        """Chromium, and the tools that drive it."""
+        from sandbox_server.browser import Browser
+
+        return Browser(self._config, self.desktop)

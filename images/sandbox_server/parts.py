@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from aiohttp import web
 
 Result = dict[str, Any]
 """An MCP CallToolResult as plain JSON: `{"meta": None, "content": [...], "isError": bool}`."""
@@ -54,6 +57,14 @@ class Part(Protocol):
 
     async def close(self) -> None:
         """End it and everything it started."""
+
+
+@runtime_checkable
+class Reachable(Protocol):
+    """A part that has routes of its own, beside its tools."""
+
+    def routes(self) -> Sequence[web.RouteDef]:
+        """Return them; import aiohttp no earlier than here, parts are made before the server's long imports."""
 
 
 def text(value: str, description: str | None = None) -> dict[str, Any]:
