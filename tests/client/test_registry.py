@@ -26,7 +26,7 @@ def test_base_and_browser_are_known_without_their_classes() -> None:
     """Importing the registry is enough for the manager."""
     assert SandboxRegistry.get_config_by_type("base").limits == Limits(GIB, 2_000_000_000, 64 * MIB)
     assert SandboxRegistry.get_config_by_type(SandboxType.BROWSER).limits == Limits(2 * GIB, 2_000_000_000, 256 * MIB)
-    assert set(SandboxRegistry.list_all_sandboxes()) == {"base", "browser"}
+    assert set(SandboxRegistry.list_all_sandboxes()) == {"base", "browser", "filesystem", "gui"}
 
 
 def test_an_asynchronous_type_is_the_same_kind() -> None:
@@ -36,13 +36,14 @@ def test_an_asynchronous_type_is_the_same_kind() -> None:
 
 def test_an_unknown_type_names_the_known_ones() -> None:
     """The message lists what there is."""
-    with pytest.raises(UnknownSandboxType, match="no sandbox type 'toaster'; there are: base, browser"):
+    with pytest.raises(UnknownSandboxType, match="no sandbox type 'toaster'; there are: base, browser, filesystem, gui"):
         SandboxRegistry.get_image_by_type("toaster")
 
 
 def test_images_follow_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Registry, namespace and tag are read when asked, not when imported."""
-    monkeypatch.delenv("RUNTIME_SANDBOX_IMAGE_NAMESPACE", raising=False)
+    for name in ("REGISTRY", "IMAGE_NAMESPACE", "IMAGE_TAG"):
+        monkeypatch.delenv(f"RUNTIME_SANDBOX_{name}", raising=False)
     assert SandboxRegistry.get_image_by_type("base") == "agentscope/runtime-sandbox-base:latest"
     monkeypatch.setenv("RUNTIME_SANDBOX_REGISTRY", "registry.example.com/")
     monkeypatch.setenv("RUNTIME_SANDBOX_IMAGE_NAMESPACE", "mine")
