@@ -11,7 +11,7 @@ from scripted_manager import ScriptedManager
 
 @pytest.fixture(autouse=True)
 def nobodys_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Keep the settings and the key of whoever runs the tests out of them, but for their images; return the state folder."""
+    """Keep settings and key of whoever runs the tests, but for their images, out of them; return the state folder."""
     for name in ("BEARER_TOKEN", "RUNTIME_SANDBOX_TIMEOUT"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AGENTSCOPE_RUNTIME_STATE_DIR", str(tmp_path / "state"))
