@@ -15,6 +15,7 @@ from agentscope_runtime.sandbox_manager.api import (
     files,
     health,
     leases,
+    mcp,
     pages,
     problems,
     sandboxes,
@@ -34,7 +35,16 @@ __all__ = ["create_app"]
 
 BODY_LIMIT = 1 << 20
 """Bytes of a request's body; what is longer is refused before it is read."""
-ROUTERS = (health.router, leases.router, sandboxes.router, tools.router, files.router, desktop.router, pages.router)
+ROUTERS = (
+    health.router,
+    leases.router,
+    sandboxes.router,
+    tools.router,
+    files.router,
+    mcp.router,
+    desktop.router,
+    pages.router,
+)
 
 
 def create_app(
