@@ -14,6 +14,10 @@ from aiohttp import web
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+SOCKET_HEADER = "X-Problem"
+"""The problem document, when a WebSocket is refused: WebSocket clients read the headers of a refusal, and no body."""
+SOCKET_HEADER_MAX = 4096
+"""Bytes; a longer document is no header any more, and then the status has to do."""
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -80,12 +84,15 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     try:
         return await handler(request)
     except Problem as problem:
-        return problem.response()
+        response = problem.response()
     except web.HTTPException as e:
         code = "not_found" if e.status == 404 else "invalid_request"
         detail = f"{request.method} {request.path}: {e.reason}"
-        return problem_response(e.status, code, e.reason, detail)
+        response = problem_response(e.status, code, e.reason, detail)
     except Exception:
         # The outermost place: a bug in one handler must not end the connection without a word.
         log.exception("%s %s failed", request.method, request.path)
-        return problem_response(500, "internal_error", "Internal error", "a bug in the box; its log has the trace")
+        response = problem_response(500, "internal_error", "Internal error", "a bug in the box; its log has the trace")
+    if request.headers.get("Upgrade", "").lower() == "websocket" and isinstance(response.body, bytes):
+        response.headers[SOCKET_HEADER] = response.body[:SOCKET_HEADER_MAX].decode()  # ASCII, since json escapes
+    return response

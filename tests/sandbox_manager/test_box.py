@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import WSMsgType, web
+from asked_boxes import died, fake_box, record, server
 
 from agentscope_runtime.sandbox.errors import (
     CallTimeout,
@@ -23,21 +23,8 @@ from agentscope_runtime.sandbox.errors import (
     UnknownTool,
 )
 from agentscope_runtime.sandbox_manager.backends import Unreachable
-from agentscope_runtime.sandbox_manager.backends.fake_box import GREETING, FakeBox
+from agentscope_runtime.sandbox_manager.backends.fake_box import GREETING
 from agentscope_runtime.sandbox_manager.box import Box, Boxes, box_session
-from agentscope_runtime.sandbox_manager.states import Address, SandboxRecord, State
-
-TOKEN = "t" * 32
-
-
-def record(address: Address | None, token: str = TOKEN, generation: int = 1) -> SandboxRecord:
-    """Make the record of a leased sandbox."""
-    return SandboxRecord("sbx-1", "base", State.LEASED, "image", 0.0, token, address=address, generation=generation)
-
-
-async def died(gone: SandboxRecord) -> SandboxError:
-    """Find that the container is gone."""
-    return SandboxDied(f"sandbox {gone.sandbox_id} ended")
 
 
 @pytest.fixture
@@ -45,30 +32,6 @@ async def boxes() -> AsyncIterator[Boxes]:
     """Boxes with one HTTP session."""
     async with box_session() as session:
         yield Boxes(session)
-
-
-@asynccontextmanager
-async def fake_box(*, has_desktop: bool = False) -> AsyncIterator[tuple[FakeBox, Address]]:
-    """Serve a fake box."""
-    box = FakeBox(TOKEN, "base", has_desktop=has_desktop)
-    try:
-        yield box, await box.serve()
-    finally:
-        await box.close()
-
-
-@asynccontextmanager
-async def server(handler: object) -> AsyncIterator[Address]:
-    """Serve every path with one handler."""
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", handler)  # type: ignore[arg-type]
-    runner = web.AppRunner(app, shutdown_timeout=0.01, handler_cancellation=True)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        yield Address("127.0.0.1", runner.addresses[0][1])
-    finally:
-        await runner.cleanup()
 
 
 async def test_a_call_carries_token_and_generation_and_returns_the_answer(boxes: Boxes) -> None:

@@ -6,15 +6,16 @@ problem document as the error that it describes, silence as SandboxDied or Unava
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import json as jsonlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
-from aiohttp import ClientTimeout
+from aiohttp import ClientTimeout, ClientWSTimeout
 
 from agentscope_runtime.sandbox.errors import (
     PROBLEM_MEDIA_TYPE,
@@ -39,6 +40,14 @@ HEARTBEAT_TIMEOUT = 5.0
 KEPT_ALIVE = 30.0
 """Seconds that an idle connection is kept; less than the box keeps it, so that we never write into a closing one."""
 PROBLEM_LIMIT = 1 << 16
+PROBLEM_HEADER = "X-Problem"
+"""The problem document of a WebSocket that a box refuses: the body of a refused handshake reaches nobody."""
+SOCKET_TIMEOUT = 10.0
+"""Seconds until a box's WebSocket must be open."""
+CLOSING = ClientWSTimeout(ws_close=2.0)
+"""Seconds that a box is given to say goodbye on a WebSocket."""
+MESSAGE_LIMIT = 64 << 20
+"""Bytes of one message out of a box."""
 
 
 def box_session() -> aiohttp.ClientSession:
@@ -48,7 +57,19 @@ def box_session() -> aiohttp.ClientSession:
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT),
         auto_decompress=False,  # the gateway passes bodies on as they are
+        middlewares=(_stay,),
     )
+
+
+async def _stay(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Keep WebSockets from following a redirection; aiohttp has no option for that, as calls have."""
+    response = await handler(request)
+    if "Upgrade" in request.headers and 300 <= response.status < 400:
+        response.close()
+        raise aiohttp.WSServerHandshakeError(
+            response.request_info, (), status=response.status, message="Redirection", headers=response.headers
+        )
+    return response
 
 
 class Box:
@@ -101,6 +122,7 @@ class Box:
                 params=params,
                 headers={**self._headers, **(headers or {})},
                 timeout=ClientTimeout(total=timeout, sock_connect=CONNECT_TIMEOUT),
+                allow_redirects=False,  # a box does not send the manager elsewhere
             ) as response:
                 if response.status >= 400:
                     raise await _problem(response)
@@ -113,6 +135,56 @@ class Box:
             raise InvalidRequest(f"{path!r} is not a path of a sandbox") from e
         except (aiohttp.ClientError, ConnectionError) as e:
             raise await self._verdict(self.record) from e
+
+    @asynccontextmanager
+    async def socket(
+        self,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        protocols: Iterable[str] = (),
+        timeout: float = SOCKET_TIMEOUT,
+        headers: Mapping[str, str] | None = None,
+    ) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        """Open a WebSocket of the box's server; it is closed with the context.
+
+        Args:
+            path: The path at the box, with the leading slash.
+            params: The query.
+            protocols: Subprotocols to offer; the one that the box took is the socket's `protocol`.
+            timeout: Seconds until it must be open.
+            headers: Further headers.
+
+        Raises:
+            SandboxDied: The container ended.
+            CallTimeout: It did not open in time.
+            Unavailable: The box does not answer, though its container runs.
+            SandboxError: What the box's problem document says.
+        """
+        connecting = self._session.ws_connect(
+            _url(self.record, path),
+            params=params,
+            protocols=tuple(protocols),
+            headers={**self._headers, **(headers or {})},
+            timeout=CLOSING,
+            compress=0,
+            max_msg_size=MESSAGE_LIMIT,
+        )
+        try:
+            async with asyncio.timeout(timeout):
+                opened = await connecting
+        except TimeoutError as e:
+            if isinstance(e, aiohttp.ConnectionTimeoutError):
+                raise await self._verdict(self.record) from e
+            raise CallTimeout(f"sandbox {self.record.sandbox_id} did not open {path} within {timeout:g} s") from e
+        except aiohttp.InvalidURL as e:
+            raise InvalidRequest(f"{path!r} is not a path of a sandbox") from e
+        except aiohttp.WSServerHandshakeError as e:
+            raise _refusal(e, path) from e
+        except (aiohttp.ClientError, ConnectionError) as e:
+            raise await self._verdict(self.record) from e
+        async with opened:
+            yield opened
 
     @asynccontextmanager
     async def websocket(self) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
@@ -131,7 +203,7 @@ class Box:
             # No compression: VNC has compressed already. No size limit: one update may be a whole screen.
             headers = {"Authorization": f"Bearer {desktop_secret(self.record.token)}"}
             socket = await self._session.ws_connect(
-                url, protocols=("binary",), headers=headers, compress=0, max_msg_size=0
+                url, protocols=("binary",), headers=headers, timeout=CLOSING, compress=0, max_msg_size=0
             )
         except (aiohttp.ClientError, ConnectionError, TimeoutError) as e:
             raise await self._verdict(self.record) from e
@@ -197,14 +269,26 @@ def _url(record: SandboxRecord, path: str) -> str:
 
 async def _problem(response: aiohttp.ClientResponse) -> SandboxError:
     body = await response.content.read(PROBLEM_LIMIT)
-    if response.content_type in (PROBLEM_MEDIA_TYPE, "application/json"):
-        try:
-            document = jsonlib.loads(body)
-        except ValueError:
-            document = None
-        if isinstance(document, dict) and "code" in document:
-            return from_problem(document, response.status)
+    if response.content_type in (PROBLEM_MEDIA_TYPE, "application/json") and (
+        described := _described(body, response.status)
+    ):
+        return described
     return InternalError(
         f"the sandbox answered {response.method} {response.url.path} with HTTP {response.status}: "
         f"{body[:200].decode(errors='replace')}"
     )
+
+
+def _refusal(error: aiohttp.WSServerHandshakeError, path: str) -> SandboxError:
+    """Return what a box that refused a WebSocket meant."""
+    document = "" if error.headers is None else error.headers.get(PROBLEM_HEADER, "")
+    described = _described(document.encode(), error.status)
+    return described or InternalError(f"the sandbox answered the WebSocket {path} with HTTP {error.status}")
+
+
+def _described(document: bytes, status: int) -> SandboxError | None:
+    try:
+        members = jsonlib.loads(document)
+    except ValueError:
+        return None
+    return from_problem(members, status) if isinstance(members, dict) and "code" in members else None

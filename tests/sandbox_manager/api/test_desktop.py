@@ -167,7 +167,7 @@ async def test_the_status_pages_cookie_is_no_desktops(manager: Manager) -> None:
     (sandbox,) = await manager.lease("browser")
     secret = manager.app.state.access.sessions.issue(object(), 60)
     assert await refused(manager, sandbox, f"{manager.app.state.access.cookie}={secret}") == 403
-    assert await refused(manager, sandbox, f"{manager.app.state.access.desktop_cookie}={secret}") == 403
+    assert await refused(manager, sandbox, f"{manager.app.state.access.visit_cookie('desktop')}={secret}") == 403
 
 
 async def test_a_watcher_sees_and_does_nothing(manager: Manager) -> None:

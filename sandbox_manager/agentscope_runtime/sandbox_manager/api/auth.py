@@ -8,7 +8,7 @@ A pure ASGI middleware, because it stands before every call. Three questions, in
 * Does a cookie come from our own page? Browsers send cookies along with what other pages ask for; so a call that
   changes something must have our own Origin.
 
-Not here: desktops, which have tickets and cookies of their own (`desktop`).
+Not here: what a link opens (desktops, terminals, …), which have tickets and cookies of their own (`visits`).
 """
 
 from __future__ import annotations
@@ -23,14 +23,24 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agentscope_runtime.sandbox.errors import Forbidden, NotAuthorized
 from agentscope_runtime.sandbox.places import LOOPBACK_NAMES
-from agentscope_runtime.sandbox_manager.api.grants import OWNER, SIGN_IN_SECONDS, Clock, Grants
+from agentscope_runtime.sandbox_manager.api.grants import (
+    OWNER,
+    SIGN_IN_SECONDS,
+    Clock,
+    Grant,
+    Grants,
+    Purpose,
+    Tickets,
+)
 from agentscope_runtime.sandbox_manager.api.problems import problem
 from agentscope_runtime.sandbox_manager.keys import matches
 from agentscope_runtime.sandbox_manager.settings import Settings
 
 OPEN_PATHS = frozenset({"/", "/session", "/docs", "/openapi.json", "/health", "/liveness", "/readiness"})
-OPEN_FOLDERS = ("/pages/", "/desktop/")
-"""Static pages, and desktops, which ask for their own ticket or cookie."""
+OPEN_FOLDERS = ("/pages/", "/desktop/", "/terminal/", "/cdp/", "/file/", "/preview/")
+"""Static pages, and what links open, which asks for its own ticket or cookie."""
+PROGRAMS_FOLDERS = ("/cdp/",)
+"""WebSockets for programs: their ticket stands in the path, and a browser's page, which says its Origin, is refused."""
 OPEN_BODY_LIMIT = 4096
 """Bytes of a body that anybody may send: tickets and keys are short. The routes of the open paths say it."""
 SAFE_METHODS = frozenset({"GET", "HEAD"})
@@ -44,12 +54,11 @@ class Access:
         self._key = key
         self.sign_ins = Grants(clock)
         self.sessions = Grants(clock)
-        self.desktop_tickets = Grants(clock)
-        self.desktop_sessions = Grants(clock)
+        self._tickets = Tickets(clock)
+        self._visits = Tickets(clock)
         # Cookies know no port: two managers of one machine must not overwrite each other's.
-        suffix = str(settings.port) if settings.port else secrets.token_hex(4)
-        self.cookie = f"sandboxes_{suffix}"
-        self.desktop_cookie = f"desktop_{suffix}"
+        self._suffix = str(settings.port) if settings.port else secrets.token_hex(4)
+        self.cookie = f"sandboxes_{self._suffix}"
 
     def is_key(self, given: str) -> bool:
         """Tell whether this is the manager's key."""
@@ -58,6 +67,27 @@ class Access:
     def sign_in_ticket(self) -> str:
         """Return a ticket that signs one browser in."""
         return self.sign_ins.issue(OWNER, SIGN_IN_SECONDS)
+
+    def issue(self, purpose: Purpose, grant: Grant, seconds: float) -> str:
+        """Return a ticket for one purpose, to stand in a link."""
+        return self._tickets.issue(purpose, grant, seconds)
+
+    def look(self, purpose: Purpose, ticket: str) -> Grant | None:
+        """Return what a ticket opens; None if it is unknown, used, too old, or of another purpose."""
+        return self._tickets.look(purpose, ticket)
+
+    def use_up(self, purpose: Purpose, ticket: str) -> Grant | None:
+        """Return what a ticket opens, for the last time."""
+        return self._tickets.use_up(purpose, ticket)
+
+    def visit_cookie(self, purpose: Purpose) -> str:
+        """Return the name of the cookie for which a page exchanges its ticket."""
+        return f"{purpose}_{self._suffix}"
+
+    @property
+    def visits(self) -> Tickets:
+        """What these cookies open."""
+        return self._visits
 
 
 class Hosts:
@@ -110,7 +140,10 @@ class Guard:
         if not self._hosts.allow(host):
             raise Forbidden(f"this manager is not called {host!r}; if it shall be, add it to ALLOWED_HOSTS")
         if scope["type"] == "websocket":
-            _check_page(headers)
+            if scope["path"].startswith(PROGRAMS_FOLDERS):
+                _check_program(headers)
+            else:
+                _check_page(headers)
         elif not (scope["path"] in OPEN_PATHS or scope["path"].startswith(OPEN_FOLDERS)):
             self._check_caller(scope["method"], headers)
 
@@ -165,6 +198,11 @@ def _check_page(headers: dict[bytes, str]) -> None:
     if b"origin" not in headers or not is_own_origin(headers):
         origin = headers.get(b"origin", "without an Origin")
         raise Forbidden(f"a page {origin} may not do this; the manager's own pages may")
+
+
+def _check_program(headers: dict[bytes, str]) -> None:
+    if b"origin" in headers:
+        raise Forbidden(f"this address is for programs, not for a page of {headers[b'origin']}")
 
 
 def _is_number(name: str) -> bool:

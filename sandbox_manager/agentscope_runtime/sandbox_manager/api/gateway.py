@@ -16,11 +16,12 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from agentscope_runtime.sandbox.errors import InternalError, NotAuthorized
+from agentscope_runtime.sandbox.errors import InternalError, NotAuthorized, SandboxNotFound
 
 if TYPE_CHECKING:
     import aiohttp
 
+    from agentscope_runtime.sandbox_manager.box import Box
     from agentscope_runtime.sandbox_manager.pool import Pool
 
 FOREIGN_CONTENT = {
@@ -29,6 +30,7 @@ FOREIGN_CONTENT = {
     "Cache-Control": "no-store",
 }
 """What a box answers is never to be taken for a page of the manager, which would run with its cookies."""
+OVER = "The lease that this link was made for is over."
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,8 @@ class Ask:
     headers: Mapping[str, str] = field(default_factory=dict)
     timeout: float | None = None
     """Seconds until the whole answer must be there."""
+    generation: int | None = None
+    """The lease that it is asked for, where a ticket names one: a later lease's sandbox is somebody else's."""
 
 
 def pool_of(connection: HTTPConnection) -> Pool:
@@ -58,7 +62,7 @@ async def answer(pool: Pool, sandbox_id: str, ask: Ask) -> AsyncIterator[aiohttp
     """
     try:
         async with (
-            pool.use(sandbox_id) as box,
+            opened(pool, sandbox_id, ask.generation) as box,
             box.request(
                 ask.method,
                 ask.path,
@@ -72,6 +76,19 @@ async def answer(pool: Pool, sandbox_id: str, ask: Ask) -> AsyncIterator[aiohttp
     except NotAuthorized as error:
         # The caller's key was right; it is ours that the box refused.
         raise InternalError(f"sandbox {sandbox_id} refused its manager: {error.detail}") from error
+
+
+@asynccontextmanager
+async def opened(pool: Pool, sandbox_id: str, generation: int | None) -> AsyncIterator[Box]:
+    """Open a sandbox for calls of one lease; None takes the lease that it has now.
+
+    Raises:
+        SandboxNotFound: That lease is over, or there is no such sandbox.
+    """
+    async with pool.use(sandbox_id) as box:
+        if generation is not None and box.record.generation != generation:
+            raise SandboxNotFound(OVER)
+        yield box
 
 
 async def relay(request: Request, sandbox_id: str, ask: Ask) -> Response:
@@ -88,31 +105,46 @@ async def upload(request: Request) -> AsyncIterator[bytes]:
             yield chunk
 
 
-class Download(Response):
+class Stream(Response):
     """Streams a box's answer; its size, or a failure before the first byte, is the caller's, too."""
 
-    def __init__(self, pool: Pool, sandbox_id: str, ask: Ask, name: str) -> None:
+    def __init__(self, pool: Pool, sandbox_id: str, ask: Ask, media_type: str) -> None:
         """Prepare; the box is asked when the answer is sent.
 
         Args:
             pool: Where the sandbox is.
             sandbox_id: The sandbox.
-            ask: What to ask it.
-            name: The name under which a browser saves what comes.
+            ask: What to ask it; its body is bytes, since who sends it is watched here for leaving.
+            media_type: What the answer is, whatever the box says.
         """
-        super().__init__()
-        self._pool, self._sandbox_id, self._ask, self._name = pool, sandbox_id, ask, name
+        super().__init__(headers=FOREIGN_CONTENT, media_type=media_type)
+        del self.headers["content-length"]  # of the empty body that this was made with
+        self._pool, self._sandbox_id, self._ask = pool, sandbox_id, ask
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the answer as it comes, no faster than the caller takes it."""
         async with answer(self._pool, self._sandbox_id, self._ask) as response:
-            headers = [(name.lower().encode(), value.encode()) for name, value in FOREIGN_CONTENT.items()]
-            headers.append((b"content-type", b"application/octet-stream"))
-            headers.append((b"content-disposition", f"attachment; filename*=UTF-8''{self._name}".encode()))
+            headers = list(self.raw_headers)
             if response.content_length is not None:
                 headers.append((b"content-length", str(response.content_length).encode()))
             await send({"type": "http.response.start", "status": response.status, "headers": headers})
             await _unless_left(receive, _copy(response, send))
+
+
+class Download(Stream):
+    """A stream that browsers save as a file, and never show."""
+
+    def __init__(self, pool: Pool, sandbox_id: str, ask: Ask, name: str) -> None:
+        """Prepare; see `Stream`.
+
+        Args:
+            pool: Where the sandbox is.
+            sandbox_id: The sandbox.
+            ask: What to ask it.
+            name: The name under which a browser saves what comes, quoted.
+        """
+        super().__init__(pool, sandbox_id, ask, "application/octet-stream")
+        self.headers["content-disposition"] = f"attachment; filename*=UTF-8''{name}"
 
 
 async def _copy(response: aiohttp.ClientResponse, send: Send) -> None:

@@ -11,31 +11,37 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 Clock = Callable[[], float]
 
 SIGN_IN_SECONDS = 600.0
 """Life of a sign-in link: it is printed at start, and somebody has to find it in the terminal."""
-DESKTOP_SECONDS = 60.0
-"""Life of an unopened desktop link: it is made when somebody asks for it."""
+LINK_SECONDS = 60.0
+"""Life of an unopened link to a desktop, a terminal, …: it is made when somebody asks for it."""
 OPENING_SECONDS = 30.0
-"""From the exchange of a desktop ticket to its WebSocket: the page does both at once."""
+"""From the exchange of a link's ticket to its WebSocket: the page does both at once."""
 SESSION_SECONDS = 12 * 3600.0
 """Life of a sign-in: a working day."""
 MOST = 10_000
 """Tickets or sessions at a time; the oldest give way, so that nobody fills the memory."""
 
+Purpose = Literal["desktop", "terminal", "cdp", "port", "file"]
+"""What a secret is for; one that was issued for a desktop opens no terminal."""
+
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a secret opens: the whole manager, or the desktop of one sandbox."""
+    """What a secret opens: the whole manager, or one thing of one sandbox."""
 
     sandbox_id: str | None = None
     """None: everything that the key opens."""
     control: bool = False
     """Of a desktop: whether mouse and keyboard work."""
     generation: int = 0
-    """Of a desktop: the lease that it was granted for; a later lease's desktop is somebody else's."""
+    """The lease that it was granted for; a later lease's sandbox is somebody else's."""
+    detail: str = ""
+    """Which thing of the sandbox: a terminal's id, a port, a path."""
 
 
 OWNER = Grant()
@@ -72,6 +78,25 @@ class Grants:
             del self._held[digest]
         while len(self._held) >= MOST:
             del self._held[next(iter(self._held))]
+
+
+class Tickets:
+    """Secrets of all purposes, kept apart."""
+
+    def __init__(self, clock: Clock = time.monotonic) -> None:
+        self._by_purpose = {purpose: Grants(clock) for purpose in get_args(Purpose)}
+
+    def issue(self, purpose: Purpose, grant: Grant, seconds: float) -> str:
+        """Return a new secret that opens `grant` for so many seconds."""
+        return self._by_purpose[purpose].issue(grant, seconds)
+
+    def look(self, purpose: Purpose, secret: str) -> Grant | None:
+        """Return what the secret opens for this purpose; None if it is unknown, used or too old."""
+        return self._by_purpose[purpose].look(secret)
+
+    def use_up(self, purpose: Purpose, secret: str) -> Grant | None:
+        """Return what the secret opens for this purpose, for the last time."""
+        return self._by_purpose[purpose].use_up(secret)
 
 
 def _hash(secret: str) -> bytes:

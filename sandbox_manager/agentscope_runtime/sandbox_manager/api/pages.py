@@ -19,8 +19,8 @@ from starlette.responses import Response
 from agentscope_runtime.sandbox.errors import NotAuthorized, NotFound
 from agentscope_runtime.sandbox_manager.api.answers import no_content
 from agentscope_runtime.sandbox_manager.api.auth import OPEN_BODY_LIMIT, check_origin, cookie_value
-from agentscope_runtime.sandbox_manager.api.desktop import access_of
 from agentscope_runtime.sandbox_manager.api.grants import OWNER, SESSION_SECONDS
+from agentscope_runtime.sandbox_manager.api.visits import access_of
 
 router = APIRouter(include_in_schema=False)
 

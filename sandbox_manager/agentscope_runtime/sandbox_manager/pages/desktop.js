@@ -57,7 +57,7 @@ function explain({ code, reason }) {
   if (code === 4010) return ["The sandbox has ended", reason, true];
   if (code === 1012) return ["The manager has stopped", "Its sandboxes are gone with it.", true];
   if (code === 1006) return ["The connection was lost", "The manager or the network went away."];
-  return ["The connection has ended", reason];
+  return ["The connection has ended", reason || "The desktop closed it."];
 }
 
 async function open() {
