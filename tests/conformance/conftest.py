@@ -1,0 +1,61 @@
+"""Every kind of sandbox, with its manager in this process and elsewhere, by its sync and its async class.
+
+One sandbox for each combination, shared by all checks: they leave it as they found it, in folders of their own.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from driving import Driven, Subject, driven
+from managers import Server
+
+KINDS = ("base", "filesystem", "browser", "gui")
+COMBINATIONS = [
+    pytest.param((kind, mode, twin), id=f"{kind}-{mode}-{twin}")
+    for kind in KINDS
+    for mode in ("embedded", "remote")
+    for twin in ("sync", "async")
+]
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """One manager beside this process for all that are remote; it starts what is asked for."""
+    with Server.temporary(POOL_SIZE="0") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Give the managers in this process an installation of their own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AGENTSCOPE_RUNTIME_STATE_DIR", str(tmp_path_factory.mktemp("embedded")))
+        patch.setenv("POOL_SIZE", "0")
+        yield
+
+
+@pytest.fixture(scope="session", params=COMBINATIONS)
+def subject(request: pytest.FixtureRequest, server: Server, state: None) -> Iterator[Subject]:
+    """One sandbox of each combination."""
+    kind, mode, twin = request.param
+    where = {"base_url": server.url, "key": server.key} if mode == "remote" else {}
+    with driven(kind, asynchronous=twin == "async", **where) as box:
+        yield Subject(kind, mode, twin, box)
+
+
+@pytest.fixture
+def box(subject: Subject) -> Driven:
+    """The sandbox alone."""
+    return subject.box
+
+
+@pytest.fixture
+def folder(box: Driven, request: pytest.FixtureRequest) -> str:
+    """A folder of the workspace for one check."""
+    path = f"check-{os.urandom(4).hex()}"
+    box.fs.mkdir(path)
+    request.addfinalizer(lambda: box.fs.remove(path))
+    return path
