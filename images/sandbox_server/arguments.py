@@ -1,7 +1,7 @@
 """Checks the arguments of a tool against its JSON schema, and names the one that is wrong.
 
 The part of JSON schema that our tools use: `type` (one or several), `enum`, `minimum`, `maximum`, `items`, and for
-the whole `properties`, `required` and `additionalProperties: false`. A schema with more than that is a bug, and raises.
+objects `properties`, `required` and `additionalProperties: false`. A schema with more than that is a bug, and raises.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-KNOWN = {"type", "enum", "minimum", "maximum", "items", "description", "default", "title"}
-CHECKED = {"type", "properties", "required", "additionalProperties", "description", "title"}
+MEMBERS = {"properties", "required", "additionalProperties"}
+KNOWN = {"type", "enum", "minimum", "maximum", "items", "description", "default", "title", *MEMBERS}
+CHECKED = {"type", "description", "title", *MEMBERS}
 TYPES: dict[str, type | tuple[type, ...]] = {
     "string": str,
     "integer": int,
@@ -37,17 +38,21 @@ def check(schema: Mapping[str, Any], arguments: Any) -> dict[str, Any]:
     _only(schema, CHECKED)
     if not isinstance(arguments, dict):
         raise InvalidArgument("arguments must be an object")
+    _check_members(schema, arguments, "argument")
+    return arguments
+
+
+def _check_members(schema: Mapping[str, Any], value: dict[str, Any], what: str) -> None:
     properties = schema.get("properties", {})
     for name in schema.get("required", ()):
-        if name not in arguments:
-            raise InvalidArgument(f"argument {name!r} is missing")
-    for name, value in arguments.items():
+        if name not in value:
+            raise InvalidArgument(f"{what} {name!r} is missing")
+    for name, member in value.items():
         if name in properties:
-            _check_value(properties[name], value, f"argument {name!r}")
+            _check_value(properties[name], member, f"{what} {name!r}")
         elif not schema.get("additionalProperties", True):
             known = ", ".join(repr(known) for known in properties) or "none"
-            raise InvalidArgument(f"argument {name!r} is unknown; there are: {known}")
-    return arguments
+            raise InvalidArgument(f"{what} {name!r} is unknown; there are: {known}")
 
 
 def _check_value(schema: Mapping[str, Any], value: Any, where: str) -> None:
@@ -60,15 +65,21 @@ def _check_value(schema: Mapping[str, Any], value: Any, where: str) -> None:
     if "enum" in schema and value not in schema["enum"]:
         raise InvalidArgument(f"{where} must be one of {', '.join(map(repr, schema['enum']))}")
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        if value < schema.get("minimum", value):
-            raise InvalidArgument(f"{where} must be {schema['minimum']} or more, not {value}")
-        if value > schema.get("maximum", value):
-            raise InvalidArgument(f"{where} must be {schema['maximum']} or less, not {value}")
+        _check_range(schema, value, where)
     if isinstance(value, list) and "items" in schema:
         for index, item in enumerate(value):
             _check_value(schema["items"], item, f"{where}, item {index},")
+    elif isinstance(value, dict) and "properties" in schema:
+        _check_members(schema, value, f"{where} member")
     elif not _is_unicode(value):
         raise InvalidArgument(f"{where} is not Unicode text: there is half of a surrogate pair in it")
+
+
+def _check_range(schema: Mapping[str, Any], value: float, where: str) -> None:
+    if value < schema.get("minimum", value):
+        raise InvalidArgument(f"{where} must be {schema['minimum']} or more, not {value}")
+    if value > schema.get("maximum", value):
+        raise InvalidArgument(f"{where} must be {schema['maximum']} or less, not {value}")
 
 
 def _is_unicode(value: Any) -> bool:

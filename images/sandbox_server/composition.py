@@ -20,6 +20,7 @@ from sandbox_server.userland import UserLand
 if TYPE_CHECKING:
     from sandbox_server.browser import Browser
     from sandbox_server.desktop import Desktop
+    from sandbox_server.file_tools import FileTools
 
 GENERIC = ("userland", "kernel", "shell")
 """What every type has."""
@@ -27,6 +28,7 @@ GENERIC = ("userland", "kernel", "shell")
 COMPOSITIONS: dict[str, tuple[str, ...]] = {
     "base": GENERIC,
     "browser": ("desktop", "browser", *GENERIC),
+    "filesystem": (*GENERIC, "file_tools"),
 }
 """The parts of each type, in the order in which they start."""
 
@@ -66,6 +68,13 @@ class Assembly:
     def shell(self) -> Shell:
         """Shell commands."""
         return Shell(self.userland)
+
+    @cached_property
+    def file_tools(self) -> FileTools:
+        """The tools for files."""
+        from sandbox_server.file_tools import FileTools
+
+        return FileTools(str(self._config.workspace))
 
     @cached_property
     def desktop(self) -> Desktop:

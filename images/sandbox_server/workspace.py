@@ -73,6 +73,11 @@ class Workspace:
         with self._place(path) as place:
             return _entry(place.folder, place.name or ".", place.path)
 
+    def status(self, path: str) -> os.stat_result:
+        """Return what the system knows of one file or folder; a link stands for what it leads to."""
+        with self._place(path) as place:
+            return os.stat(place.name or ".", dir_fd=place.folder, follow_symlinks=False)
+
     def exists(self, path: str) -> bool:
         """Return whether something is there."""
         try:

@@ -22,14 +22,18 @@ from agentscope_runtime.sandbox.types import SandboxType
 if TYPE_CHECKING:
     from agentscope_runtime.sandbox._async.base import BaseSandboxAsync
     from agentscope_runtime.sandbox._async.browser import BrowserSandboxAsync
+    from agentscope_runtime.sandbox._async.filesystem import FilesystemSandboxAsync
     from agentscope_runtime.sandbox._sync.base import BaseSandbox
     from agentscope_runtime.sandbox._sync.browser import BrowserSandbox
+    from agentscope_runtime.sandbox._sync.filesystem import FilesystemSandbox
 
 __all__ = [
     "BaseSandbox",
     "BaseSandboxAsync",
     "BrowserSandbox",
     "BrowserSandboxAsync",
+    "FilesystemSandbox",
+    "FilesystemSandboxAsync",
     "SandboxError",
     "SandboxType",
     "errors",
@@ -40,11 +44,13 @@ _CLASSES = {
     "BaseSandboxAsync": "_async.base",
     "BrowserSandbox": "_sync.browser",
     "BrowserSandboxAsync": "_async.browser",
+    "FilesystemSandbox": "_sync.filesystem",
+    "FilesystemSandboxAsync": "_async.filesystem",
 }
 
 _ANNOUNCED = frozenset(
-    {"FilesystemSandbox", "FilesystemSandboxAsync", "GuiSandbox", "GuiSandboxAsync", "MobileSandbox"}
-    | {"MobileSandboxAsync", "TrainingSandbox", "CloudSandbox", "AgentbaySandbox"}
+    {"GuiSandbox", "GuiSandboxAsync", "MobileSandbox", "MobileSandboxAsync"}
+    | {"TrainingSandbox", "CloudSandbox", "AgentbaySandbox"}
 )
 """Names that code written for other runtimes may ask for, and that do not exist here yet."""
 
