@@ -21,6 +21,18 @@ def test_connect_asks_for_plain_types_in_order() -> None:
     assert call.allowance == calls.START_ALLOWANCE
 
 
+def test_options_are_sent_where_they_say_something() -> None:
+    """What says nothing is left out; a wrong name is the caller's bug, a wrong value an invalid request."""
+    body = calls.connect("s", options=calls.lease_options("f()", {"profile": "work", "resolution": None})).body
+    assert body is not None
+    assert json.loads(body)["options"] == {"profile": "work"}
+    assert b"options" not in (calls.connect("s", options=calls.lease_options("f()", {})).body or b"")
+    with pytest.raises(TypeError, match=r"f\(\) got an unexpected keyword argument 'profil'; options are: profile"):
+        calls.lease_options("f()", {"profil": "work"})
+    with pytest.raises(InvalidRequest, match="resolution"):
+        calls.lease_options("f()", {"resolution": "big"})
+
+
 @pytest.mark.parametrize(
     ("session", "types", "message"),
     [

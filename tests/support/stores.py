@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from agentscope_runtime.sandbox_manager.states import Ending, LeaseKey, SandboxRecord, State
+from agentscope_runtime.sandbox.wire import LeaseOptions
+from agentscope_runtime.sandbox_manager.states import NO_OPTIONS, Ending, LeaseKey, SandboxRecord, State, Wish
 from agentscope_runtime.sandbox_manager.stores import Claim, Store
 from agentscope_runtime.sandbox_manager.stores.memory import MemoryStore
 
@@ -46,11 +47,17 @@ async def warm(store: Store, kind: str = "base") -> str:
 
 
 async def claim(
-    store: Store, key: LeaseKey, *kinds: str, limit: int = 0, now: float = 100.0, drafts: bool = True
+    store: Store,
+    key: LeaseKey,
+    *kinds: str,
+    limit: int = 0,
+    now: float = 100.0,
+    drafts: bool = True,
+    options: LeaseOptions = NO_OPTIONS,
 ) -> Claim:
     """Claim these kinds, with drafts for all."""
     made = {kind: draft(kind) for kind in kinds} if drafts else {}
-    return await store.claim(key, kinds, made, limit=limit, now=now)
+    return await store.claim(Wish(key, kinds, options), made, limit=limit, now=now)
 
 
 def ids(claimed: Claim) -> list[str]:

@@ -54,6 +54,15 @@ def plain_type(sandbox_type: str) -> str:
     return str(sandbox_type).removesuffix("_async")
 
 
+class Options(TypedDict, total=False):
+    """What a lease shall be beyond its kinds; see `wire.LeaseOptions`, which says what each may be."""
+
+    profile: str | None
+    """The user's profile that a browser begins with, and leaves its logins to."""
+    resolution: str | None
+    """Of the desktop, in pixels: `1600x1000`."""
+
+
 class Entry(TypedDict):
     """One file or folder of a workspace, as `box.fs` describes it."""
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import secrets
 import string
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from agentscope_runtime.sandbox import wire
 from agentscope_runtime.sandbox_manager.backends import Backend
 from agentscope_runtime.sandbox_manager.events import Events
 from agentscope_runtime.sandbox_manager.kinds import Kinds
@@ -17,6 +18,9 @@ from agentscope_runtime.sandbox_manager.stores import Store
 
 Clock = Callable[[], float]
 """Returns UTC, as seconds since the epoch."""
+
+Hook = Callable[[SandboxRecord, wire.LeaseOptions], Awaitable[None]]
+"""Does something to a leased sandbox, given the options of its lease; may raise SandboxError."""
 
 _ALPHABET = string.ascii_lowercase + string.digits
 
@@ -68,6 +72,12 @@ class Means:
     events: Events = field(default_factory=Events)
     policy: Policy = field(default_factory=Policy)
     clock: Clock = time.time
+    outfitters: list[Hook] = field(default_factory=list)
+    """Each makes a sandbox of any kind what the options of its lease ask for, before the session hears of it, and again
+    when the session asks for options anew. One that raises fails the connect."""
+    farewells: list[Hook] = field(default_factory=list)
+    """Each takes out of a sandbox what shall outlive it, after the session's end and before its removal. The box still
+    answers then (`Pool.reach`), though the sandbox is STOPPING; there are a few seconds for all of them."""
 
     def draft(self, sandbox_type: str) -> SandboxRecord:
         """Make the record of a sandbox that does not exist yet, with a name and a token of its own.

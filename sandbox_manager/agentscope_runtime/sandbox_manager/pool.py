@@ -34,10 +34,11 @@ from agentscope_runtime.sandbox_manager.events import (
 from agentscope_runtime.sandbox_manager.heartbeat import GONE
 from agentscope_runtime.sandbox_manager.launcher import Launcher
 from agentscope_runtime.sandbox_manager.means import Means
+from agentscope_runtime.sandbox_manager.outfitting import outfit
 from agentscope_runtime.sandbox_manager.reaper import Activity
 from agentscope_runtime.sandbox_manager.refill import Refill
 from agentscope_runtime.sandbox_manager.retirement import Retirement
-from agentscope_runtime.sandbox_manager.states import Census, Ending, Lease, LeaseKey, SandboxRecord
+from agentscope_runtime.sandbox_manager.states import NO_OPTIONS, Census, Ending, Lease, LeaseKey, SandboxRecord, Wish
 from agentscope_runtime.sandbox_manager.stores import Claim
 
 ATTEMPTS = 2
@@ -46,6 +47,7 @@ DEATH_TAKES = 1.0
 """Seconds until the engine has noticed the end of a container whose connections broke."""
 RELEASED = Ending("was released")
 STOPPING = "the sandbox manager is stopping"
+UNFIT = Ending("could not be made what its lease asked for; connect again")
 SHUTDOWN = Ending("was removed because its manager stopped")
 
 
@@ -83,21 +85,23 @@ class Pool:
 
     # --- sessions
 
-    async def connect(self, key: LeaseKey, sandbox_types: Sequence[str]) -> Lease:
+    async def connect(
+        self, key: LeaseKey, sandbox_types: Sequence[str], options: wire.LeaseOptions = NO_OPTIONS
+    ) -> Lease:
         """Give `key` one sandbox of each kind, all or none; again the same ones when it asks again.
 
         Raises:
             UnknownSandboxType: Nobody registered such a kind.
-            InvalidRequest: No kind, or one twice.
+            InvalidRequest: No kind, or one twice; or options that are not those of what it holds already.
             PoolExhausted: The limit forbids to start what is missing.
             StartFailed, ImageMissing, BackendUnavailable: What is missing could not be started.
         """
-        types = self._checked(sandbox_types)
+        wish = Wish(key, self._checked(sandbox_types), options)
         began = asyncio.get_running_loop().time()
-        claim = await self._store.claim(key, types, {}, limit=self._means.policy.limit, now=self._means.clock())
-        self.refill.arrived(types)
+        claim = await self._store.claim(wish, {}, limit=self._means.policy.limit, now=self._means.clock())
+        self.refill.arrived(wish.types)
         if claim.lease is None:
-            claim = await self._wait_for(key, types)
+            claim = await self._wait_for(wish)
         assert claim.lease is not None
         if claim.granted:
             for record in claim.granted:
@@ -105,6 +109,7 @@ class Pool:
             ids, warm = zip(*((record.sandbox_id, record.warm) for record in claim.granted), strict=True)
             waited = asyncio.get_running_loop().time() - began
             self.events.emit(LeaseGranted(key, ids, warm, waited))
+        await self._outfit(wish, claim)
         return claim.lease
 
     async def release(self, key: LeaseKey) -> None:
@@ -128,15 +133,19 @@ class Pool:
             SandboxNotFound: It is unknown, was released, or nobody has leased it.
             SandboxDied: It ended while it was leased.
         """
-        if self._boxes is None:
-            raise Unavailable("this pool has no way to talk to sandboxes")
         record = await self._store.touch(sandbox_id, now=self._means.clock())
         try:
             with self.activity.of(sandbox_id):
-                yield self._boxes.open(record, self.verdict)
+                yield self.reach(record)
         finally:
             with suppress(NotFound, SandboxDied):
                 await self._store.touch(sandbox_id, now=self._means.clock())
+
+    def reach(self, record: SandboxRecord) -> Box:
+        """Return the box of a sandbox in any state, for the pool's own errands; it counts as no activity."""
+        if self._boxes is None:
+            raise Unavailable("this pool has no way to talk to sandboxes")
+        return self._boxes.open(record, self.verdict)
 
     # --- questions
 
@@ -209,12 +218,12 @@ class Pool:
             raise Unavailable(STOPPING)
         return types
 
-    async def _wait_for(self, key: LeaseKey, types: tuple[str, ...]) -> Claim:
-        timeout = self._means.policy.start_timeout
+    async def _wait_for(self, wish: Wish) -> Claim:
+        key, types, timeout = wish.key, wish.types, self._means.policy.start_timeout
         with self._arrivals.waiting(key, types) as ticket:
             try:
                 async with asyncio.timeout(timeout):
-                    return await self._claim_until_granted(key, types, ticket)
+                    return await self._claim_until_granted(wish, ticket)
             except TimeoutError as e:
                 await self._give_back(key, ticket)
                 raise StartFailed(
@@ -225,11 +234,11 @@ class Pool:
                 await self._give_back(key, ticket)
                 raise
 
-    async def _claim_until_granted(self, key: LeaseKey, types: tuple[str, ...], ticket: Ticket) -> Claim:
+    async def _claim_until_granted(self, wish: Wish, ticket: Ticket) -> Claim:
         failures = 0
         while True:
-            drafts = {kind: self._means.draft(kind) for kind in types}
-            claim = await self._store.claim(key, types, drafts, limit=self._means.policy.limit, now=self._means.clock())
+            drafts = {kind: self._means.draft(kind) for kind in wish.types}
+            claim = await self._store.claim(wish, drafts, limit=self._means.policy.limit, now=self._means.clock())
             self.retirement.destroy(claim.displaced, Ending("made room in the pool for another kind"))
             self.launcher.submit(claim.begun)
             self.launcher.hurry(record.sandbox_id for record in claim.awaited)
@@ -242,6 +251,16 @@ class Pool:
                 failures += 1
                 if failures == ATTEMPTS:
                     raise
+
+    async def _outfit(self, wish: Wish, claim: Claim) -> None:
+        assert claim.lease is not None
+        try:
+            await outfit(self._means, claim.lease.sandboxes if wish.options != NO_OPTIONS else claim.granted)
+        except BaseException:
+            # All or none: what this call was given, and nobody was told of, goes.
+            for record in claim.granted:
+                await self.retirement.retire(record.sandbox_id, UNFIT)
+            raise
 
     async def _give_back(self, key: LeaseKey, ticket: Ticket) -> None:
         types = ticket.types - self._arrivals.wanted_by_others(key, ticket)

@@ -11,6 +11,7 @@ from agentscope_runtime.sandbox_manager.arrivals import Arrivals
 from agentscope_runtime.sandbox_manager.events import RemovalFailed, SandboxRemoved, SandboxStopping
 from agentscope_runtime.sandbox_manager.launcher import Launcher
 from agentscope_runtime.sandbox_manager.means import Means
+from agentscope_runtime.sandbox_manager.outfitting import say_farewell
 from agentscope_runtime.sandbox_manager.states import Ending, SandboxRecord, State
 
 logger = logging.getLogger(__name__)
@@ -47,7 +48,7 @@ class Retirement:
             if record.key is not None and record.state in (State.STARTING, State.WARM):
                 self._arrivals.wake(record.key)  # it was promised: the call has to claim another one
             if record.sandbox_id not in self._tasks:
-                task = asyncio.create_task(self._remove(record), name=f"remove {record.sandbox_id}")
+                task = asyncio.create_task(self._remove(record, ending), name=f"remove {record.sandbox_id}")
                 self._tasks[record.sandbox_id] = task
 
     async def drained(self, within: float) -> int:
@@ -64,9 +65,10 @@ class Retirement:
         if tasks:
             await asyncio.wait(tasks)
 
-    async def _remove(self, record: SandboxRecord) -> None:
+    async def _remove(self, record: SandboxRecord, ending: Ending) -> None:
         sandbox_id = record.sandbox_id
         try:
+            await say_farewell(self._means, record, ending)
             await self._launcher.abort(sandbox_id)
             async with self._slots:
                 await self._until_gone(sandbox_id)

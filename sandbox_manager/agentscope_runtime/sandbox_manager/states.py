@@ -5,6 +5,7 @@ Plain data without I/O. The store decides which move happens; everything else on
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -40,6 +41,40 @@ class LeaseKey:
         return f"session {self.session_id!r} of user {self.user_id!r}"
 
 
+NO_OPTIONS = wire.LeaseOptions()
+MAY_CHANGE = frozenset({"resolution"})
+"""Options that a lease may be given anew; the others stay what they were first said to be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a session asks for."""
+
+    key: LeaseKey
+    types: tuple[str, ...]
+    """The kinds, without repeats."""
+    options: wire.LeaseOptions = NO_OPTIONS
+
+    def agreed(self, held: Iterable[SandboxRecord]) -> wire.LeaseOptions:
+        """Return the options of the lease, given what the session holds: what this wish does not say stays.
+
+        Raises:
+            InvalidRequest: It contradicts what was agreed before.
+        """
+        before = next((record.options for record in held), None)
+        if before is None:
+            return self.options
+        said = self.options.model_dump(exclude_none=True)
+        for name, value in said.items():
+            old = getattr(before, name)
+            if old not in (None, value) and name not in MAY_CHANGE:
+                raise errors.InvalidRequest(
+                    f"{self.key} holds sandboxes with {name}={old!r}: connect without {name}, or release them to get "
+                    f"others with {value!r}"
+                )
+        return before.model_copy(update=said) if said else before
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """Where the manager reaches a box."""
@@ -67,6 +102,8 @@ class SandboxRecord:
     address: Address | None = None
     key: LeaseKey | None = None
     """Who holds it, or (before LEASED) whom it is promised to."""
+    options: wire.LeaseOptions = NO_OPTIONS
+    """What the lease was asked to be; nothing as long as there is none."""
     generation: int = 0
     """Counts the leases; the box refuses calls that carry an older one."""
     warm: bool = False

@@ -167,6 +167,16 @@ def test_many_threads_connect_at_once(manager: ScriptedManager) -> None:
     assert not manager.leases
 
 
+async def test_options_are_those_of_the_lease(manager: ScriptedManager) -> None:
+    """They are named in connect, and sent with it; a name that no option has is a TypeError."""
+    async with to(manager) as service:
+        service.connect("s", "u", ["browser"], profile="work")
+        await service.connect_async("s", "u", ["browser"], resolution="800x600")
+        assert [seen.body.get("options") for seen in manager.seen] == [{"profile": "work"}, {"resolution": "800x600"}]
+        with pytest.raises(TypeError, match=r"connect\(\) got an unexpected keyword argument 'profil'"):
+            service.connect("s", "u", profil="work")  # type: ignore[call-arg]
+
+
 async def test_a_kind_of_ones_own_gets_its_class(manager: ScriptedManager) -> None:
     """A registered class serves its type; where there is none, the base class does."""
 

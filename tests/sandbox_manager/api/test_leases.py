@@ -62,6 +62,21 @@ async def test_one_sandbox_can_be_given_back(manager: Manager) -> None:
     assert [sandbox["sandbox_id"] for sandbox in lease["sandboxes"]] == [browser]
 
 
+async def test_options_are_read_and_contradictions_told(manager: Manager) -> None:
+    """What nobody knows, or means nothing, is refused by its name; so is another profile than before."""
+    async with manager.http() as http:
+        for options in ({"profil": "x"}, {"profile": "../x"}, {"resolution": "big"}):
+            refused = await http.post("/v1/leases", json={"session_id": "s", "options": options})
+            assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
+            assert next(iter(options)) in refused.json()["detail"]
+        body = {"session_id": "s", "sandbox_types": ["browser"]}
+        for profile, status in (("work", 200), ("work", 200), ("home", 422)):
+            answer = await http.post("/v1/leases", json={**body, "options": {"profile": profile}})
+            assert answer.status_code == status, answer.text
+        (lease,) = await manager.pool.leases()
+        assert lease.sandboxes[0].options == wire.LeaseOptions(profile="work")
+
+
 async def test_no_answer_holds_a_secret(manager: Manager) -> None:
     """Neither the box's token nor its address leave the manager."""
     (sandbox,) = await manager.lease("base")

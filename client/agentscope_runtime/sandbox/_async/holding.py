@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -14,10 +15,23 @@ from agentscope_runtime.sandbox.embedded import Share
 from agentscope_runtime.sandbox.errors import InvalidRequest, NotAuthorized, SandboxError, Unavailable
 from agentscope_runtime.sandbox.settings import find_origin
 from agentscope_runtime.sandbox.waiting import run_blocking_async, shielded_async
-from agentscope_runtime.sandbox.wire import LeaseInfo, SandboxInfo
+from agentscope_runtime.sandbox.wire import LeaseInfo, LeaseOptions, SandboxInfo
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is asked for."""
+
+    base_url: str | None
+    """Where the manager is; None is one in this process."""
+    bearer_token: str | None
+    sandbox_type: str
+    sandbox_id: str | None = None
+    """One that exists, instead of a new one."""
+    options: LeaseOptions | None = None
 
 
 class HoldingAsync:
@@ -35,19 +49,17 @@ class HoldingAsync:
         return self._opened is not None
 
     @classmethod
-    async def open_async(
-        cls, base_url: str | None, bearer_token: str | None, sandbox_type: str, sandbox_id: str | None
-    ) -> HoldingAsync:
+    async def open_async(cls, order: Order) -> HoldingAsync:
         """Reach the manager, starting one in this process if there is no `base_url`, and get the sandbox.
 
         With a `sandbox_id` it is that one, which stays when this closes; else a new lease of a session of its own.
         """
         async with AsyncExitStack() as opening:
-            connection = await opening.enter_async_context(_WayAsync(base_url, bearer_token, sandbox_type))
-            if sandbox_id is not None:
-                info = await connection.send_async(calls.sandbox(sandbox_id))
+            connection = await opening.enter_async_context(_WayAsync(order))
+            if order.sandbox_id is not None:
+                info = await connection.send_async(calls.sandbox(order.sandbox_id))
             else:
-                lease = await opening.enter_async_context(_LeaseAsync(connection, sandbox_type))
+                lease = await opening.enter_async_context(_LeaseAsync(connection, order))
                 info = lease.sandboxes[0]
             return cls(connection, info, opening.pop_all())
         raise AssertionError("nothing above swallows an exception")
@@ -73,12 +85,12 @@ class HoldingAsync:
 class _WayAsync:
     """A connection to a manager that is there, or that runs in this process from now on."""
 
-    def __init__(self, base_url: str | None, bearer_token: str | None, sandbox_type: str) -> None:
-        if base_url is None:
-            self._share: Share | None = Share(sandbox_type)
+    def __init__(self, order: Order) -> None:
+        if order.base_url is None:
+            self._share: Share | None = Share(order.sandbox_type)
         else:
             self._share = None
-            self._origin = find_origin(base_url, bearer_token)
+            self._origin = find_origin(order.base_url, order.bearer_token)
 
     async def __aenter__(self) -> ConnectionAsync:
         try:
@@ -108,14 +120,15 @@ class _WayAsync:
 class _LeaseAsync:
     """A lease of one sandbox to a session that nobody else knows."""
 
-    def __init__(self, connection: ConnectionAsync, sandbox_type: str) -> None:
+    def __init__(self, connection: ConnectionAsync, order: Order) -> None:
         self._connection = connection
-        self._sandbox_type = sandbox_type
+        self._order = order
         self._session_id = uuid.uuid4().hex
 
     async def __aenter__(self) -> LeaseInfo:
+        call = calls.connect(self._session_id, "", [self._order.sandbox_type], self._order.options)
         try:
-            return await self._connection.send_async(calls.connect(self._session_id, "", [self._sandbox_type]))
+            return await self._connection.send_async(call)
         except (InvalidRequest, NotAuthorized, Unavailable):
             raise  # refused: there is nothing to give back
         except BaseException as error:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -15,10 +16,23 @@ from agentscope_runtime.sandbox.embedded import Share
 from agentscope_runtime.sandbox.errors import InvalidRequest, NotAuthorized, SandboxError, Unavailable
 from agentscope_runtime.sandbox.settings import find_origin
 from agentscope_runtime.sandbox.waiting import run_blocking, shielded
-from agentscope_runtime.sandbox.wire import LeaseInfo, SandboxInfo
+from agentscope_runtime.sandbox.wire import LeaseInfo, LeaseOptions, SandboxInfo
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is asked for."""
+
+    base_url: str | None
+    """Where the manager is; None is one in this process."""
+    bearer_token: str | None
+    sandbox_type: str
+    sandbox_id: str | None = None
+    """One that exists, instead of a new one."""
+    options: LeaseOptions | None = None
 
 
 class Holding:
@@ -36,19 +50,17 @@ class Holding:
         return self._opened is not None
 
     @classmethod
-    def open(
-        cls, base_url: str | None, bearer_token: str | None, sandbox_type: str, sandbox_id: str | None
-    ) -> Holding:
+    def open(cls, order: Order) -> Holding:
         """Reach the manager, starting one in this process if there is no `base_url`, and get the sandbox.
 
         With a `sandbox_id` it is that one, which stays when this closes; else a new lease of a session of its own.
         """
         with ExitStack() as opening:
-            connection = opening.enter_context(_Way(base_url, bearer_token, sandbox_type))
-            if sandbox_id is not None:
-                info = connection.send(calls.sandbox(sandbox_id))
+            connection = opening.enter_context(_Way(order))
+            if order.sandbox_id is not None:
+                info = connection.send(calls.sandbox(order.sandbox_id))
             else:
-                lease = opening.enter_context(_Lease(connection, sandbox_type))
+                lease = opening.enter_context(_Lease(connection, order))
                 info = lease.sandboxes[0]
             return cls(connection, info, opening.pop_all())
         raise AssertionError("nothing above swallows an exception")
@@ -74,12 +86,12 @@ class Holding:
 class _Way:
     """A connection to a manager that is there, or that runs in this process from now on."""
 
-    def __init__(self, base_url: str | None, bearer_token: str | None, sandbox_type: str) -> None:
-        if base_url is None:
-            self._share: Share | None = Share(sandbox_type)
+    def __init__(self, order: Order) -> None:
+        if order.base_url is None:
+            self._share: Share | None = Share(order.sandbox_type)
         else:
             self._share = None
-            self._origin = find_origin(base_url, bearer_token)
+            self._origin = find_origin(order.base_url, order.bearer_token)
 
     def __enter__(self) -> Connection:
         try:
@@ -109,14 +121,15 @@ class _Way:
 class _Lease:
     """A lease of one sandbox to a session that nobody else knows."""
 
-    def __init__(self, connection: Connection, sandbox_type: str) -> None:
+    def __init__(self, connection: Connection, order: Order) -> None:
         self._connection = connection
-        self._sandbox_type = sandbox_type
+        self._order = order
         self._session_id = uuid.uuid4().hex
 
     def __enter__(self) -> LeaseInfo:
+        call = calls.connect(self._session_id, "", [self._order.sandbox_type], self._order.options)
         try:
-            return self._connection.send(calls.connect(self._session_id, "", [self._sandbox_type]))
+            return self._connection.send(call)
         except (InvalidRequest, NotAuthorized, Unavailable):
             raise  # refused: there is nothing to give back
         except BaseException as error:

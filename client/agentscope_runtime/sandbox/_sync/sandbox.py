@@ -6,15 +6,15 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 from agentscope_runtime.sandbox import calls, tools
 from agentscope_runtime.sandbox._sync.connection import Connection
 from agentscope_runtime.sandbox._sync.files import SandboxFS
-from agentscope_runtime.sandbox._sync.holding import Holding
+from agentscope_runtime.sandbox._sync.holding import Holding, Order
 from agentscope_runtime.sandbox.errors import InvalidRequest
 from agentscope_runtime.sandbox.registry import SandboxRegistry
-from agentscope_runtime.sandbox.types import SandboxType, ToolResult, plain_type
+from agentscope_runtime.sandbox.types import Options, SandboxType, ToolResult, plain_type
 from agentscope_runtime.sandbox.waiting import lock
 from agentscope_runtime.sandbox.wire import SandboxInfo
 
@@ -32,6 +32,7 @@ class Sandbox:
         bearer_token: str | None = None,
         sandbox_type: SandboxType | str | None = None,
         workspace_dir: str | None = None,
+        **options: Unpack[Options],
     ) -> None:
         """Describe a sandbox; nothing happens before it is started.
 
@@ -41,6 +42,7 @@ class Sandbox:
             bearer_token: The manager's key. A manager on this machine without a configured key needs none here.
             sandbox_type: The kind of sandbox; by default what this class is registered for.
             workspace_dir: Not supported yet, and refused.
+            options: What the new sandbox shall be beyond its kind; `types.Options` has their names.
         """
         if workspace_dir is not None:
             raise InvalidRequest("workspace_dir is not supported yet; put files into the sandbox with box.fs")
@@ -49,6 +51,9 @@ class Sandbox:
         self._tool_timeout = None if kind is None else kind.timeout
         self.workspace_dir = workspace_dir
         self.fs = SandboxFS(self._in_hand)
+        self._options = calls.lease_options(f"{type(self).__name__}()", options)
+        if sandbox_id is not None and options:
+            raise InvalidRequest(f"{', '.join(options)}: only of a new sandbox, not of {sandbox_id}, which exists")
         self._wanted_id = sandbox_id
         self._base_url = base_url
         self._bearer_token = bearer_token
@@ -90,9 +95,8 @@ class Sandbox:
         """
         with self._turn:
             if self._holding is None:
-                self._holding = Holding.open(
-                    self._base_url, self._bearer_token, self.sandbox_type, self._wanted_id
-                )
+                order = Order(self._base_url, self._bearer_token, self.sandbox_type, self._wanted_id, self._options)
+                self._holding = Holding.open(order)
         return self
 
     def close(self) -> None:

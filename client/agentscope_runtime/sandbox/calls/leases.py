@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 from urllib.parse import urlencode
 
 from pydantic import ValidationError
@@ -20,8 +21,20 @@ RELEASE_TIMEOUT = 10.0
 """Seconds for giving back: the manager destroys in the background, and leaving a `with` should not hang."""
 
 
-def connect(session_id: str, user_id: str = "", sandbox_types: Sequence[str] = ("base",)) -> Call[wire.LeaseInfo]:
-    """Lease one sandbox of each kind to a session of a user; repeating it gives the same ones."""
+def connect(
+    session_id: str,
+    user_id: str = "",
+    sandbox_types: Sequence[str] = ("base",),
+    options: wire.LeaseOptions | None = None,
+) -> Call[wire.LeaseInfo]:
+    """Lease one sandbox of each kind to a session of a user; repeating it gives the same ones.
+
+    Args:
+        session_id: The session.
+        user_id: Whose session it is.
+        sandbox_types: The kinds, each once.
+        options: What the lease shall be beyond that; see `lease_options`.
+    """
     kinds = [sandbox_types] if isinstance(sandbox_types, str) else sandbox_types
     plain = [plain_type(name) for name in kinds]
     if twice := sorted({name for name in plain if plain.count(name) > 1}):
@@ -30,8 +43,26 @@ def connect(session_id: str, user_id: str = "", sandbox_types: Sequence[str] = (
         request = wire.ConnectRequest(session_id=session_id, user_id=user_id, sandbox_types=plain)
     except ValidationError as error:
         raise invalid(error) from error
-    call = json_call(f"connect {', '.join(plain)}", "POST", "/v1/leases", request.model_dump(), wire.LeaseInfo)
+    said = {} if options is None else options.model_dump(exclude_none=True)
+    body = {**request.model_dump(exclude={"options"}), **({"options": said} if said else {})}
+    call = json_call(f"connect {', '.join(plain)}", "POST", "/v1/leases", body, wire.LeaseInfo)
     return replace(call, allowance=START_ALLOWANCE)
+
+
+def lease_options(whose: str, said: Mapping[str, Any]) -> wire.LeaseOptions:
+    """Read options that were given as arguments by name.
+
+    Raises:
+        TypeError: One has a name that no option has.
+        InvalidRequest: A value is not what the option may be.
+    """
+    known = wire.LeaseOptions.model_fields
+    if unknown := [name for name in said if name not in known]:
+        raise TypeError(f"{whose} got an unexpected keyword argument {unknown[0]!r}; options are: {', '.join(known)}")
+    try:
+        return wire.LeaseOptions.model_validate(said)
+    except ValidationError as error:
+        raise invalid(error) from error
 
 
 def release(session_id: str, user_id: str = "") -> Call[None]:

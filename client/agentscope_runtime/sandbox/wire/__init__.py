@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from agentscope_runtime.sandbox.wire.base import SESSION_ID_MAX, Name, TypeName, Wire
 from agentscope_runtime.sandbox.wire.desktops import DesktopLink, DesktopRequest
-from agentscope_runtime.sandbox.wire.leases import ConnectRequest, LeaseInfo, LeaseList, SandboxInfo, SandboxList
+from agentscope_runtime.sandbox.wire.leases import (
+    ConnectRequest,
+    LeaseInfo,
+    LeaseList,
+    LeaseOptions,
+    SandboxInfo,
+    SandboxList,
+)
 from agentscope_runtime.sandbox.wire.pool import Failure, PoolReport, PoolStatus
 from agentscope_runtime.sandbox.wire.tools import ToolCall, ToolInfo, ToolList
 
@@ -20,6 +27,7 @@ __all__ = [
     "Failure",
     "LeaseInfo",
     "LeaseList",
+    "LeaseOptions",
     "Name",
     "PoolReport",
     "PoolStatus",

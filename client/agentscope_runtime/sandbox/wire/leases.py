@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from agentscope_runtime.sandbox.wire.base import SESSION_ID_MAX, Name, TypeName, Wire
+
+
+class LeaseOptions(Wire):
+    """What a lease shall be beyond its kinds; what a request leaves out (None) stays as it is."""
+
+    # A wish that is not understood must not be ignored.
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    profile: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,127}$")] | None = None
+    """The user's profile that a browser begins with, and leaves its logins to."""
+    resolution: Annotated[str, Field(pattern=r"^[1-9]\d{2,3}x[1-9]\d{2,3}$")] | None = None
+    """Of the desktops of the lease, in pixels: `1600x1000`."""
 
 
 class ConnectRequest(Wire):
@@ -17,6 +29,7 @@ class ConnectRequest(Wire):
     """Whose session it is; the empty string is the user of a single-user application."""
     sandbox_types: Annotated[list[TypeName], Field(min_length=1, max_length=16)] = Field(default=["base"])
     """The kinds, without repeats; the answer has one sandbox for each, in this order."""
+    options: LeaseOptions = LeaseOptions()
 
 
 class SandboxInfo(Wire):

@@ -15,20 +15,21 @@ import logging
 import threading
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from agentscope_runtime.engine.services import bound_methods, keepalive
 from agentscope_runtime.engine.services.base import ServiceWithLifecycleManager
 from agentscope_runtime.engine.services.factory import ServiceFactory
-from agentscope_runtime.sandbox import BaseSandbox, BaseSandboxAsync, BrowserSandbox, BrowserSandboxAsync, calls
+from agentscope_runtime.sandbox import calls
 from agentscope_runtime.sandbox._async.connection import ConnectionAsync
 from agentscope_runtime.sandbox._sync.connection import Connection
+from agentscope_runtime.sandbox.classes import async_class_for, class_for
 from agentscope_runtime.sandbox.embedded import Share
 from agentscope_runtime.sandbox.errors import InvalidRequest, NotAuthorized, SandboxError, Unavailable
-from agentscope_runtime.sandbox.registry import SandboxRegistry
 from agentscope_runtime.sandbox.settings import Origin, find_origin
+from agentscope_runtime.sandbox.types import Options
 from agentscope_runtime.sandbox.waiting import run_blocking_async
 from agentscope_runtime.sandbox.wire import LeaseInfo
 
@@ -39,8 +40,6 @@ logger = logging.getLogger(__name__)
 
 Key = tuple[str, str]
 """Session and user."""
-
-_Box = TypeVar("_Box", BaseSandbox, BaseSandboxAsync)
 
 
 class SandboxService(ServiceWithLifecycleManager):
@@ -108,31 +107,34 @@ class SandboxService(ServiceWithLifecycleManager):
         return True
 
     def connect(
-        self, session_id: str, user_id: str | None = None, sandbox_types: Sequence[str] | None = None
-    ) -> list[BaseSandbox]:
-        """Give a session its sandboxes: those it holds already, new ones for types that it does not hold yet.
-
-        All or none, whoever asks, and however often. Blocks until they are ready.
+        self,
+        session_id: str,
+        user_id: str | None = None,
+        sandbox_types: Sequence[str] | None = None,
+        **options: Unpack[Options],
+    ) -> list[Any]:
+        """Give a session its sandboxes, those it holds already and new ones, all or none; blocks until they are ready.
 
         Args:
             session_id: The session.
             user_id: Whose session it is; two users never share, even where their sessions have the same name.
             sandbox_types: The kinds, each once, such as `["browser", "base"]`; `["base"]` by default.
+            options: What the lease shall be beyond that, such as `profile="work"`; what is not named stays as it was.
 
         Returns:
-            One started sandbox for each asked type, in the asked order.
+            One started sandbox for each asked type, in the asked order, each of the class that serves its type.
 
         Raises:
             SandboxError: they are not to be had; the class and the message say why.
         """
         key = (session_id, user_id or "")
-        call = calls.connect(*key, ["base"] if sandbox_types is None else sandbox_types)
+        call = _connect_call(key, sandbox_types, options)
         self._open()
         with self._connecting(key):
             connection = self._link()
             lease = connection.send(call)
         self._granted(key, lease)
-        return [_class_for(info.sandbox_type, BaseSandbox).of(connection, info) for info in lease.sandboxes]
+        return [class_for(info.sandbox_type).of(connection, info) for info in lease.sandboxes]
 
     def release(self, session_id: str, user_id: str | None = None) -> bool:
         """Give back all that a session holds, which destroys it; True, also when there was nothing."""
@@ -144,17 +146,21 @@ class SandboxService(ServiceWithLifecycleManager):
         return True
 
     async def connect_async(
-        self, session_id: str, user_id: str | None = None, sandbox_types: Sequence[str] | None = None
-    ) -> list[BaseSandboxAsync]:
+        self,
+        session_id: str,
+        user_id: str | None = None,
+        sandbox_types: Sequence[str] | None = None,
+        **options: Unpack[Options],
+    ) -> list[Any]:
         """Do what `connect` does without blocking; returns sandboxes of the asynchronous classes."""
         key = (session_id, user_id or "")
-        call = calls.connect(*key, ["base"] if sandbox_types is None else sandbox_types)
+        call = _connect_call(key, sandbox_types, options)
         await self._open_async()
         with self._connecting(key):
             connection = self._link_async()
             lease = await connection.send_async(call)
         self._granted(key, lease)
-        return [_class_for(info.sandbox_type, BaseSandboxAsync).of(connection, info) for info in lease.sandboxes]
+        return [async_class_for(info.sandbox_type).of(connection, info) for info in lease.sandboxes]
 
     async def release_async(self, session_id: str, user_id: str | None = None) -> bool:
         """Do what `release` does without blocking."""
@@ -279,17 +285,15 @@ class SandboxService(ServiceWithLifecycleManager):
 
 
 def _refusal() -> InvalidRequest:
-    """Make the error of what a stopped service is asked for."""
     return InvalidRequest("this SandboxService is stopped; start it again with `await service.start()`")
 
 
-def _class_for(sandbox_type: str, kind: type[_Box]) -> type[_Box]:
-    """Return the class that serves a type: the newest that was registered for it, else the base class."""
-    return next((cls for cls in SandboxRegistry.get_classes_by_type(sandbox_type) if issubclass(cls, kind)), kind)
-
-
-# Their modules attach them to their types when they are imported.
-_ATTACHED = (BrowserSandbox, BrowserSandboxAsync)
+def _connect_call(key: Key, sandbox_types: Sequence[str] | None, said: Mapping[str, Any]) -> calls.Call[LeaseInfo]:
+    return calls.connect(
+        *key,
+        ["base"] if sandbox_types is None else sandbox_types,
+        calls.lease_options("SandboxService.connect()", said),
+    )
 
 
 class SandboxServiceFactory(ServiceFactory[SandboxService], prefix="SANDBOX_", backends={"default": SandboxService}):

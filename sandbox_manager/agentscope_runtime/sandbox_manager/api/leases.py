@@ -18,7 +18,7 @@ router = APIRouter(prefix="/v1/leases", tags=["leases"])
 async def connect(body: wire.ConnectRequest, request: Request) -> Response:
     """Lease one sandbox of each kind to a session: all or none; repeating it gives the same ones."""
     pool = pool_of(request)
-    lease = await pool.connect(LeaseKey(body.user_id, body.session_id), body.sandbox_types)
+    lease = await pool.connect(LeaseKey(body.user_id, body.session_id), body.sandbox_types, body.options)
     return as_json(lease.to_info(pool.idle_timeout))
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from agentscope_runtime.sandbox_manager.states import Address, Census, Ending, Lease, LeaseKey, SandboxRecord
+from agentscope_runtime.sandbox_manager.states import Address, Census, Ending, Lease, LeaseKey, SandboxRecord, Wish
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +41,17 @@ class Store(Protocol):
     async def record_start(self, draft: SandboxRecord, *, limit: int) -> bool:
         """Record that a pool member is going to be started; False, and nothing recorded, if there is no room."""
 
-    async def claim(
-        self, key: LeaseKey, types: Sequence[str], drafts: Mapping[str, SandboxRecord], *, limit: int, now: float
-    ) -> Claim:
-        """Give `key` one sandbox of each kind, all or none.
+    async def claim(self, wish: Wish, drafts: Mapping[str, SandboxRecord], *, limit: int, now: float) -> Claim:
+        """Give a key one sandbox of each kind, all or none.
 
         What it holds already is used again (and counts as active now). For the rest a free warm sandbox is taken, else
         one that is starting for nobody, else the draft of that kind is recorded. When all are ready they are leased
-        and the lease is the answer; otherwise they stay promised to `key`, and the claim is repeated when they are
-        ready. Without drafts, a claim that cannot be answered with a lease changes nothing.
+        and the lease is the answer; otherwise they stay promised to the key, and the claim is repeated when they are
+        ready. Without drafts, a claim that cannot be answered with a lease changes nothing. Everything that the key
+        holds has the options that were agreed upon.
 
         Raises:
+            InvalidRequest: The wish contradicts the options of what the key holds.
             PoolExhausted: The drafts do not fit under the limit, not even in place of free pool members.
         """
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 from agentscope_runtime.sandbox.errors import PoolExhausted, SandboxNotFound
 from agentscope_runtime.sandbox_manager.states import (
     MAY_BECOME,
+    NO_OPTIONS,
     Address,
     Census,
     Ending,
@@ -20,6 +21,7 @@ from agentscope_runtime.sandbox_manager.states import (
     LeaseKey,
     SandboxRecord,
     State,
+    Wish,
 )
 from agentscope_runtime.sandbox_manager.stores import Claim
 
@@ -81,11 +83,11 @@ class MemoryStore:
 
     # --- leases
 
-    async def claim(
-        self, key: LeaseKey, types: Sequence[str], drafts: Mapping[str, SandboxRecord], *, limit: int, now: float
-    ) -> Claim:
+    async def claim(self, wish: Wish, drafts: Mapping[str, SandboxRecord], *, limit: int, now: float) -> Claim:
         """See `Store.claim`."""
+        key, types = wish.key, wish.types
         mine = {kind: self._records[sandbox_id] for kind, sandbox_id in self._held.get(key, {}).items()}
+        options = wish.agreed(mine.values())
         taken = {kind: found for kind in types if kind not in mine and (found := self._first_free(kind))}
         absent = [kind for kind in types if kind not in mine and kind not in taken]
         ready = not absent and all((mine.get(kind) or taken[kind]).state is not State.STARTING for kind in types)
@@ -95,6 +97,7 @@ class MemoryStore:
         displaced = self._make_room(len(begun), limit, keep={record.sandbox_id for record in taken.values()})
         for record in (*taken.values(), *begun):
             mine[record.sandbox_type] = self._put(replace(record, key=key, warm=record.state is State.WARM))
+        mine = {kind: self._put(replace(record, options=options)) for kind, record in mine.items()}
         if not ready:
             awaited = tuple(mine[kind] for kind in types if mine[kind].state is State.STARTING)
             return Claim(begun=tuple(mine[kind] for kind in absent), awaited=awaited, displaced=displaced)
@@ -111,7 +114,7 @@ class MemoryStore:
             record = self._records[sandbox_id]
             if kind not in types or record.state is State.LEASED:
                 continue
-            record = self._put(replace(record, key=None, warm=False))
+            record = self._put(replace(record, key=None, warm=False, options=NO_OPTIONS))
             if record.state is State.WARM and (key_served := self._serve(record).key) is not None:
                 served.append(key_served)
         return tuple(served)
@@ -224,8 +227,9 @@ class MemoryStore:
         waiting = self._waiting[record.sandbox_type]
         first = next(iter(waiting), None)
         if first is not None and first != record.key:
-            self._put(replace(self._records[waiting[first]], key=record.key))
-            record = replace(record, key=first)
+            other = self._records[waiting[first]]
+            self._put(replace(other, key=record.key, options=record.options))
+            record = replace(record, key=first, options=other.options)
         return self._put(record)
 
     def _lease(self, record: SandboxRecord, now: float) -> SandboxRecord:

@@ -1,0 +1,21 @@
+"""What sandboxes can be asked to be beyond their kind."""
+
+from __future__ import annotations
+
+import pytest
+from scripted_manager import KEY, ScriptedManager
+
+from agentscope_runtime.sandbox import BaseSandboxAsync, BrowserSandboxAsync
+from agentscope_runtime.sandbox.errors import InvalidRequest
+
+
+async def test_options_travel_with_the_lease(manager: ScriptedManager) -> None:
+    """They are arguments of the class, checked where they are written, and of new sandboxes only."""
+    async with BrowserSandboxAsync(None, manager.url, KEY, profile="work") as box:
+        assert manager.seen[0].body["options"] == {"profile": "work"}
+        with pytest.raises(InvalidRequest, match=f"profile: only of a new sandbox, not of {box.sandbox_id}"):
+            BrowserSandboxAsync(box.sandbox_id, manager.url, KEY, profile="work")
+    with pytest.raises(InvalidRequest, match="resolution"):
+        BaseSandboxAsync(resolution="big")
+    with pytest.raises(TypeError, match=r"BaseSandboxAsync\(\) got an unexpected keyword argument 'profil'"):
+        BaseSandboxAsync(profil="work")  # type: ignore[call-arg]

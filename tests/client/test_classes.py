@@ -1,0 +1,46 @@
+"""Kinds of sandbox find their classes, whether or not anybody imported them before."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from agentscope_runtime.sandbox import BaseSandbox, BaseSandboxAsync, BrowserSandbox, BrowserSandboxAsync
+from agentscope_runtime.sandbox.classes import async_class_for, class_for
+from agentscope_runtime.sandbox.registry import SandboxRegistry
+
+
+def test_built_in_kinds_have_their_classes() -> None:
+    """Each twin serves its side, also when it is asked for by the other one's name."""
+    assert class_for("browser") is class_for("browser_async") is BrowserSandbox
+    assert async_class_for("browser") is BrowserSandboxAsync
+
+
+def test_the_class_is_imported_when_it_is_asked_for() -> None:
+    """A program that never named BrowserSandbox gets one."""
+    code = (
+        "import sys; from agentscope_runtime.sandbox.classes import class_for;"
+        "assert 'agentscope_runtime.sandbox._sync.browser' not in sys.modules;"
+        "print(class_for('browser').__name__)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "BrowserSandbox\n"
+
+
+def test_kinds_without_a_class_are_base_sandboxes() -> None:
+    """The manager may know more kinds than this program."""
+    assert class_for("toaster") is BaseSandbox
+    assert async_class_for("toaster") is BaseSandboxAsync
+
+
+@pytest.mark.parametrize("first", [BaseSandbox, BaseSandboxAsync])
+def test_a_class_of_ones_own_comes_first(first: type) -> None:
+    """The newest that was registered for the kind serves its side; the other side stays with the base class."""
+    try:
+        own = SandboxRegistry.register("acme/robot:1", sandbox_type="robot")(type("Robot", (first,), {}))
+        assert (own is class_for("robot")) == (first is BaseSandbox)
+        assert (own is async_class_for("robot")) == (first is BaseSandboxAsync)
+    finally:
+        del SandboxRegistry._configs["robot"], SandboxRegistry._classes["robot"]
