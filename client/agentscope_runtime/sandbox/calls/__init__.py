@@ -25,6 +25,7 @@ from agentscope_runtime.sandbox.calls.leases import (
     release,
     sandbox,
 )
+from agentscope_runtime.sandbox.calls.mcp import mcp_message
 from agentscope_runtime.sandbox.calls.tools import call_tool, list_tools
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "list_files",
     "list_tools",
     "make_directory",
+    "mcp_message",
     "move_file",
     "pool",
     "read_file",

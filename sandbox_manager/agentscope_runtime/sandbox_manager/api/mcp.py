@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from pydantic_core import from_json, to_json
 from starlette.requests import Request
 from starlette.responses import Response
@@ -52,20 +52,28 @@ REQUEST = {
         404: {"description": "Since 2026-07-28: an unknown method, as a JSON-RPC error"},
     },
 )
-async def message(sandbox_id: str, request: Request) -> Response:
+async def message(
+    sandbox_id: str,
+    request: Request,
+    stdio: Annotated[
+        bool, Query(description="The client is on a pipe, which carries no status: answer with 200")
+    ] = False,
+) -> Response:
     """Take one JSON-RPC message of an MCP client, and answer it."""
     body = await request.body()
     headers = {name.lower(): value for name, value in request.headers.items()}
     try:
         asked = messages.parse(body, headers)
     except RpcError as error:
-        return _written(headers, messages.refusal(messages.identity_of(body), error), HTTPStatus.BAD_REQUEST)
+        refusal = messages.refusal(messages.identity_of(body), error)
+        return _written(headers, refusal, HTTPStatus.OK if stdio else HTTPStatus.BAD_REQUEST)
     if asked.id is None:
         return Response(status_code=HTTPStatus.ACCEPTED)
     try:
         result = await _unless_left(request, _answer(request, sandbox_id, asked))
     except RpcError as error:
-        status = messages.STATUS.get(error.code, HTTPStatus.BAD_REQUEST) if asked.is_modern else HTTPStatus.OK
+        by_status = asked.is_modern and not stdio
+        status = messages.STATUS.get(error.code, HTTPStatus.BAD_REQUEST) if by_status else HTTPStatus.OK
         return _written(headers, messages.refusal(asked.id, error), status)
     except SandboxError as error:
         told = RpcError(messages.SANDBOX_ERROR, error.detail, error.to_problem())
