@@ -6,7 +6,9 @@ here protects the box server; what the kernel must not do, the user land prevent
 
 from __future__ import annotations
 
+import base64
 import codecs
+import json
 import os
 import secrets
 import sys
@@ -25,6 +27,12 @@ TEXT_LIMIT = 1 << 20
 
 IMAGE_LIMIT = 16 << 20
 """Base64 characters of all images in one message: beyond 24 MiB for everything, the server hangs up."""
+
+RICH_KINDS = ("text/html", "image/svg+xml", "text/markdown", "text/latex", "application/json")
+"""What is passed on beside plain text and images."""
+
+RICH_LIMIT = 4 << 20
+"""Bytes of all of that in one message, in base64."""
 
 HEARD = {"status", "stream", "execute_result", "display_data", "error", "clear_output"}
 """The messages, besides replies, that the server listens to."""
@@ -130,17 +138,43 @@ def _cut(text: Any, limit: int = TEXT_LIMIT) -> str:
 
 
 def _bounded_data(content: dict[str, Any]) -> dict[str, Any]:
-    """Bound what is shown: its text and its images; nobody listens to the rest."""
+    """Bound what is shown: its text, its images, and what is as rich as them; nobody listens to the rest."""
     data = content.get("data") or {}
     kept, left, words = {}, IMAGE_LIMIT, [_cut(data.get("text/plain", ""))]
     for kind, image in data.items():
-        if isinstance(image, str) and kind.startswith("image/") and kind != "image/svg+xml":
+        if isinstance(image, str) and kind.startswith("image/") and kind not in RICH_KINDS:
             if len(image) > left:
                 words.append(f"[an image was left out: {kind} of {len(image)} base64 characters, over {IMAGE_LIMIT}]")
                 continue
             kept[kind] = image
             left -= len(image)
-    return {**content, "data": {**kept, "text/plain": "\n".join(filter(None, words))}, "metadata": {}, "transient": {}}
+    rich, left_out = _bounded_rich(data)
+    plain = {**kept, "text/plain": "\n".join(filter(None, (*words, *left_out)))}
+    return {**content, "data": plain, "rich": rich, "metadata": {}, "transient": {}}
+
+
+def _bounded_rich(data: dict[str, Any]) -> tuple[dict[str, str], list[str]]:
+    """Return the rich forms by kind, and words about those that are too large.
+
+    In base64: the server counts what could be JSON values in a message by their commas, and HTML is full of them.
+    """
+    kept, left, words = {}, RICH_LIMIT, []
+    for kind in RICH_KINDS:
+        value = data.get(kind)
+        if value is None:
+            continue
+        try:
+            text = value if isinstance(value, str) and kind != "application/json" else json.dumps(value, default=str)
+        except (TypeError, ValueError, RecursionError) as error:
+            words.append(f"[{kind} was left out: {error}]")
+            continue
+        encoded = base64.b64encode(_unicode(text).encode()).decode()
+        if len(encoded) > left:
+            words.append(f"[{kind} of {len(text)} characters was left out: too large]")
+            continue
+        kept[kind] = encoded
+        left -= len(encoded)
+    return kept, words
 
 
 def _bounded_error(content: dict[str, Any]) -> dict[str, Any]:

@@ -1,17 +1,19 @@
 """Checks the arguments of a tool against its JSON schema, and names the one that is wrong.
 
-The part of JSON schema that our tools use: `type` (one or several), `enum`, `minimum`, `maximum`, `items`, and for
-objects `properties`, `required` and `additionalProperties: false`. A schema with more than that is a bug, and raises.
+The part of JSON schema that our tools use: `type` (one or several), `enum`, `minimum`, `maximum`, `pattern`, `items`,
+and for objects `properties`, `required` and `additionalProperties: false`. A schema with more than that is a bug, and
+raises.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
 MEMBERS = {"properties", "required", "additionalProperties"}
-KNOWN = {"type", "enum", "minimum", "maximum", "items", "description", "default", "title", *MEMBERS}
+KNOWN = {"type", "enum", "minimum", "maximum", "pattern", "items", "description", "default", "title", *MEMBERS}
 CHECKED = {"type", "description", "title", *MEMBERS}
 TYPES: dict[str, type | tuple[type, ...]] = {
     "string": str,
@@ -64,6 +66,8 @@ def _check_value(schema: Mapping[str, Any], value: Any, where: str) -> None:
             raise InvalidArgument(f"{where} must be {wanted}, not {_kind(value)}")
     if "enum" in schema and value not in schema["enum"]:
         raise InvalidArgument(f"{where} must be one of {', '.join(map(repr, schema['enum']))}")
+    if isinstance(value, str) and "pattern" in schema and not _matches(schema["pattern"], value):
+        raise InvalidArgument(f"{where} must fit the pattern {schema['pattern']}, {value[:80]!r} does not")
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         _check_range(schema, value, where)
     if isinstance(value, list) and "items" in schema:
@@ -80,6 +84,11 @@ def _check_range(schema: Mapping[str, Any], value: float, where: str) -> None:
         raise InvalidArgument(f"{where} must be {schema['minimum']} or more, not {value}")
     if value > schema.get("maximum", value):
         raise InvalidArgument(f"{where} must be {schema['maximum']} or less, not {value}")
+
+
+def _matches(pattern: str, value: str) -> bool:
+    """Search as JSON schema does, where `$` is the very end; Python's is before a last line end, too."""
+    return re.search(re.sub(r"\$$", r"\\Z", pattern), value) is not None
 
 
 def _is_unicode(value: Any) -> bool:

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from sandbox_server.config import BoxConfig
-from sandbox_server.kernel import Kernel
+from sandbox_server.kernels import Kernels
 from sandbox_server.land import Land
 from sandbox_server.parts import Part
 from sandbox_server.shell import Shell
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sandbox_server.desktop import Desktop
     from sandbox_server.file_tools import FileTools
 
-GENERIC = ("userland", "kernel", "shell")
+GENERIC = ("userland", "kernels", "shell")
 """What every type has."""
 
 COMPOSITIONS: dict[str, tuple[str, ...]] = {
@@ -59,10 +59,10 @@ class Assembly:
         return UserLand(self._config, self._land)
 
     @cached_property
-    def kernel(self) -> Kernel:
+    def kernels(self) -> Kernels:
         """Python cells."""
         # A browser needs the start-up's processor time for itself.
-        return Kernel(self._config, self.userland, spawn_early="browser" not in self._names)
+        return Kernels(self._config, self.userland, spawn_early="browser" not in self._names)
 
     @cached_property
     def shell(self) -> Shell:

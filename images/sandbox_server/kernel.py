@@ -1,135 +1,157 @@
-"""The tool `run_ipython_cell`: one IPython kernel of its own, in the user land, kept alive whatever its cells do.
+"""One IPython kernel, a process of its own in the user land, kept alive whatever its cells do.
 
 Cells run one after another, and share their variables. A cell that takes too long is interrupted; where that does not
 help, or the kernel ends by itself, a fresh kernel takes its place, and the result says that the variables are gone.
+Which kernels there are, and who calls them, is in `kernels`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
+from typing import Any
 
 import zmq.asyncio
 
 from sandbox_server.config import BoxConfig
-from sandbox_server.kernel_client import KernelClient
+from sandbox_server.kernel_launch import Launcher, Running, death
 from sandbox_server.kernel_output import CellOutput
 from sandbox_server.kernel_process import KernelProcess
-from sandbox_server.parts import Arguments, PartFailed, Result, Tool, result, text
+from sandbox_server.parts import PartFailed, Result, result, text
 from sandbox_server.userland import UserLand
 
 log = logging.getLogger(__name__)
 
 DEFAULT_TIMEOUT_S = 60.0
 INTERRUPT_GRACE_S = 0.5  # within the second that an answer may come after its time-out
-START_TIMEOUT_S = 30.0  # it takes half a second, a few on a machine that is far too busy
-REPLACED = "a fresh one was started, its variables are gone"
-
-SCHEMA = {
-    "type": "object",
-    "properties": {"code": {"type": "string", "description": "Python code; IPython magics work."}},
-    "required": ["code"],
-    "additionalProperties": False,
-}
-DESCRIPTION = (
-    "Run Python code in the sandbox's IPython kernel and return what it prints, the value of the last expression, and "
-    "images. Variables stay for the next call."
-)
-
-
-@dataclass(slots=True)
-class Running:
-    """A kernel that has run a cell."""
-
-    kernel: KernelProcess
-    client: KernelClient
-    ended: asyncio.Task[int]
-    """Done with the exit code when the process has ended."""
+GONE = "its variables are gone"
+REPLACED = f"a fresh one was started, {GONE}"
+STOPPED = "the kernel was stopped"
 
 
 class Kernel:
     """Keeps one kernel and runs cells in it."""
 
-    name = "kernel"
-
-    def __init__(self, config: BoxConfig, userland: UserLand, *, spawn_early: bool) -> None:
-        """Run kernels in this land.
-
-        Args:
-            config: The box's facts; whether readiness waits for a kernel comes with the assignment.
-            userland: Where kernels run.
-            spawn_early: Whether to begin with the first one before the assignment is there, which saves its time.
-        """
-        self._config = config
+    def __init__(self, name: str, config: BoxConfig, userland: UserLand, context: zmq.asyncio.Context) -> None:
+        """Run it in this land, from the first cell on, or from `begin`."""
+        self.name = name
         self._userland = userland
-        self._spawn_early = spawn_early
-        self._context = zmq.asyncio.Context()
+        self._launcher = Launcher(config, userland, context)
         self._turn = asyncio.Lock()
         self._starting: asyncio.Task[Running] | None = None
+        self._started_at: float | None = None
         self._process: KernelProcess | None = None
         self._closing: set[asyncio.Task[None]] = set()
+        self._cells = self._waiting = 0
+        self._busy = self._stopped = False
         self._lost = ""
         """What the next cell must be told about the end of a kernel between two cells."""
 
-    async def start(self) -> None:
-        """Begin with the first kernel if it is likely to be wanted."""
-        if self._spawn_early:
-            self._begin()
+    def begin(self) -> None:
+        """Begin to start it; done by the first cell otherwise."""
+        self._begin()
 
     async def ready(self) -> None:
-        """Return once it can run cells, where the assignment wants that; raise PartFailed if its start failed."""
-        assignment = await asyncio.shield(self._config.assignment)
-        if assignment.kernel == "eager":
-            await self._running()
+        """Return once it can run cells; raise PartFailed if its start failed."""
+        await self._running()
 
     def log_tail(self) -> str:
-        """Return the last words of the kernel's process."""
+        """Return the last words of its process."""
         return self._process.log_tail() if self._process else ""
 
-    def tools(self) -> Sequence[Tool]:
-        """Return `run_ipython_cell`."""
-        return (Tool("run_ipython_cell", "generic", DESCRIPTION, SCHEMA, self._call),)
+    def described(self) -> dict[str, Any]:
+        """Return what is known of it, as the routes show it."""
+        up = self._up() is not None
+        return {
+            "name": self.name,
+            "state": self._state(up=up),
+            "cells": self._cells,
+            "waiting": self._waiting,
+            "started_at": self._started_at if up else None,
+        }
 
-    async def close(self) -> None:
-        """End the kernel."""
-        if self._starting:
-            self._starting.cancel()
-        if self._process:
-            self._process.kill()
-        self._context.destroy(linger=0)
+    def _state(self, *, up: bool) -> str:
+        if self._busy or up:
+            return "busy" if self._busy else "idle"
+        if self._starting is None:
+            return "stopped"
+        return "failed" if self._starting.done() else "starting"
 
-    async def _call(self, arguments: Arguments, timeout_s: float | None) -> Result:
+    async def run(self, code: str, timeout_s: float | None) -> Result:
+        """Run a cell when its turn comes; that counts as its time, too."""
         limit = DEFAULT_TIMEOUT_S if timeout_s is None else timeout_s
         deadline = asyncio.get_running_loop().time() + limit
+        self._waiting += 1
         try:
             async with asyncio.timeout_at(deadline):
                 await self._turn.acquire()
         except TimeoutError:
-            return _failure(f"timed out after {limit:g} s: another cell was still running, this one did not begin")
+            return failure(f"timed out after {limit:g} s: another cell was still running, this one did not begin")
+        finally:
+            self._waiting -= 1
         try:
-            return await self._take_turn(arguments["code"], limit, deadline)
+            return await self._take_turn(code, limit, deadline)
         finally:
             self._turn.release()
+
+    async def interrupt(self) -> bool:
+        """Interrupt the cell that runs now, which keeps the variables; return False where none does."""
+        running = self._up()
+        if not self._busy or running is None:
+            return False
+        await running.client.interrupt()
+        return True
+
+    async def restart(self) -> None:
+        """Put a fresh kernel in its place, and return once that can run cells; a cell that runs ends.
+
+        Raises:
+            PartFailed: the fresh one does not start.
+        """
+        if running := self._up():
+            running.because = "the kernel was restarted"
+            self._replace(running)
+        self._lost = ""
+        await self._running()
+
+    async def stop(self) -> None:
+        """End it for good; a cell that runs ends, those that wait do not begin."""
+        self._stopped = True
+        running = self._up()
+        if running is not None:
+            running.because = STOPPED
+        if self._starting:
+            self._starting.cancel()
+        if self._process:
+            self._process.kill()
+        if running is not None:
+            await asyncio.wait([running.ended])
+        if self._closing:
+            await asyncio.wait(self._closing)
 
     async def _take_turn(self, code: str, limit: float, deadline: float) -> Result:
         try:
             async with asyncio.timeout_at(deadline):
                 running = await self._running()
         except TimeoutError:
-            return _failure(f"timed out after {limit:g} s: the kernel was still starting, the cell did not begin")
+            return failure(f"timed out after {limit:g} s: the kernel was still starting, the cell did not begin")
         except PartFailed as e:
-            return _failure(f"there is no kernel: {e}")
-        output = CellOutput()
+            return failure(f"there is no kernel: {e}")
+        self._cells += 1
+        output = CellOutput(f"cell://{self.name}/{self._cells}")
         if self._lost:
             output.stderr.add(f"{self._lost}\n")
             self._lost = ""
-        request = await running.client.execute(code, output)
+        self._busy = True
         try:
-            note = await self._watch(running, output, limit, deadline)
+            request = await running.client.execute(code, output)
+            try:
+                note = await self._watch(running, output, limit, deadline)
+            finally:
+                running.client.forget(request)
         finally:
-            running.client.forget(request)
+            self._busy = False
         return output.result(note)
 
     async def _watch(self, running: Running, output: CellOutput, limit: float, deadline: float) -> str:
@@ -150,7 +172,7 @@ class Kernel:
             if finished.done():
                 return await self._listen_again(running) if output.lost else ""
             self._lost = ""  # this very result says it
-            return f"{self._cause(running)}: {REPLACED}"
+            return f"{self._cause(running)}: {GONE if self._stopped else REPLACED}"
         finally:
             finished.cancel()
 
@@ -166,13 +188,27 @@ class Kernel:
 
     async def _running(self) -> Running:
         """Return a kernel that can run cells, starting one where there is none."""
+        if self._stopped:
+            raise PartFailed(STOPPED)
         starting = self._starting
-        if starting is None or (starting.done() and (starting.cancelled() or starting.exception())):
+        if starting is None or (starting.done() and self._up() is None):
             starting = self._begin()
-        return await asyncio.shield(starting)
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            if starting.cancelled():  # by `stop`, not our caller
+                raise PartFailed(STOPPED) from None
+            raise
+
+    def _up(self) -> Running | None:
+        """Return the kernel that has started; None before that, and where the start failed."""
+        starting = self._starting
+        if starting is None or not starting.done() or starting.cancelled() or starting.exception():
+            return None
+        return starting.result()
 
     def _begin(self) -> asyncio.Task[Running]:
-        self._starting = asyncio.create_task(self._launch(), name="kernel start")
+        self._starting = asyncio.create_task(self._launch(), name=f"start of kernel {self.name}")
         self._starting.add_done_callback(_log_failure)
         return self._starting
 
@@ -181,66 +217,15 @@ class Kernel:
         self._begin()
 
     async def _launch(self) -> Running:
-        born_before = not self._config.assignment.done()
-        running = await self._launch_one()
-        if born_before and self._config.assignment.result().environment:
-            # PYTHONPATH, TZ and others count from the start of a process only. Rather twice, which is rare.
-            running.kernel.kill()
-            running = await self._launch_one()
+        running = await self._launcher.launch(self._spawned, self._ended)
+        self._started_at = time.time()
         return running
 
-    async def _launch_one(self) -> Running:
-        try:
-            return await self._launch_here()
-        except (OSError, PartFailed):
-            if not await self._userland.end_if_full():
-                raise
-        return await self._launch_here()
-
-    async def _launch_here(self) -> Running:
-        kernel = KernelProcess.spawn(await self._userland.command(()), self._userland.entrance())
-        self._process = kernel
-        ended = asyncio.create_task(kernel.process.wait(), name="kernel process")
-        client = KernelClient(kernel, self._context)
-        running = Running(kernel, client, ended)
-        try:
-            async with asyncio.timeout(START_TIMEOUT_S):
-                await self._welcome(running)
-                await self._warm_up(running)
-        except TimeoutError as e:
-            kernel.kill()
-            raise PartFailed(f"the kernel did not start in {START_TIMEOUT_S:g} s: {kernel.log_tail()}") from e
-        except BaseException:
-            kernel.kill()
-            raise
-        finally:
-            ended.add_done_callback(lambda _: self._ended(running))
-        return running
-
-    async def _welcome(self, running: Running) -> None:
-        welcomed = asyncio.create_task(running.client.welcome())
-        try:
-            await asyncio.wait({welcomed, running.ended}, return_when=asyncio.FIRST_COMPLETED)
-            _raise_if_ended(running)
-        finally:
-            welcomed.cancel()
-
-    async def _warm_up(self, running: Running) -> None:
-        """Run the first cell: it proves that cells run, and passes on what the manager told us meanwhile."""
-        await asyncio.shield(self._config.assignment)
-        output = CellOutput()
-        code = f"__import__('os').environ.update({self._userland.environment()!r})"
-        request = await running.client.execute(code, output, silent=True)
-        finished = asyncio.create_task(output.finished.wait())
-        try:
-            await asyncio.wait({finished, running.ended}, return_when=asyncio.FIRST_COMPLETED)
-            _raise_if_ended(running)
-        finally:
-            finished.cancel()
-            running.client.forget(request)
+    def _spawned(self, process: KernelProcess) -> None:
+        self._process = process
 
     def _cause(self, running: Running) -> str:
-        return self._userland.ended_because or _death(running.ended.result())
+        return running.because or self._userland.ended_because or death(running.ended.result())
 
     def _ended(self, running: Running) -> None:
         """Clear up after a kernel, and put another in its place unless that is done."""
@@ -248,16 +233,9 @@ class Kernel:
         closing = asyncio.create_task(running.client.close())
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
-        current = self._starting
-        is_current = current is not None and current.done() and not current.cancelled() and not current.exception()
-        if is_current and current is not None and current.result() is running:
+        if self._up() is running and not self._stopped:
             self._lost = f"note: {self._cause(running)} after the last cell; {REPLACED}"
             self._begin()
-
-
-def _raise_if_ended(running: Running) -> None:
-    if running.ended.done():
-        raise PartFailed(f"{_death(running.ended.result())} before it could run a cell: {running.kernel.log_tail()}")
 
 
 def _log_failure(starting: asyncio.Task[Running]) -> None:
@@ -266,11 +244,6 @@ def _log_failure(starting: asyncio.Task[Running]) -> None:
         log.warning("the kernel did not start: %s", failure)
 
 
-def _death(code: int) -> str:
-    if code == 137:
-        return "the kernel was killed (signal 9), probably because the sandbox ran out of memory"
-    return f"the kernel ended with signal {code - 128}" if code > 128 else f"the kernel ended (exit code {code})"
-
-
-def _failure(cause: str) -> Result:
+def failure(cause: str) -> Result:
+    """Return the result of a cell that did not begin."""
     return result(text("", "stdout"), text(cause + "\n", "stderr"), is_error=True)

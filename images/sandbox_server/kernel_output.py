@@ -1,4 +1,4 @@
-"""Turns the messages of one cell into one result: text as a terminal would show it, and images.
+"""Turns the messages of one cell into one result: text as a terminal would show it, images, and other rich output.
 
 The content of messages is the user's to forge: every member is checked, every amount is bounded.
 """
@@ -6,16 +6,23 @@ The content of messages is the user's to forge: every member is checked, every a
 from __future__ import annotations
 
 import asyncio
+import base64
+import binascii
 import re
 from typing import Any
 
 from sandbox_server.kernel_client import Message
-from sandbox_server.parts import Result, image, result, text
+from sandbox_server.parts import Result, image, resource, result, text
 
 TEXT_LIMIT = (1 << 20) + 1024
 """The kernel itself stops at one MiB, and says so: there must be room for that. This is for one that does not."""
 IMAGE_LIMIT = 32 << 20  # base64 characters of all images together
 IMAGE_KINDS = ("image/png", "image/jpeg", "image/gif", "image/webp")
+RICH_KINDS = ("text/html", "image/svg+xml", "text/markdown", "text/latex", "application/json")
+"""What is shown beside its plain text. SVG is among them: it is text, and no model takes it for an image."""
+RICH_LIMIT = 8 << 20  # bytes of all of it together
+ITEMS_MAX = 500
+"""Images and rich output of one cell, so that an endless loop of small ones does not fill the memory either."""
 LATE_S = 2.0
 """How long after the reply to a cell the next of its output may come. It is lost where the cell has sent, past the
 kernel, what zmq refuses."""
@@ -51,17 +58,18 @@ class Text:
 class CellOutput:
     """Collects what one cell says; `finished` is set when it has said everything."""
 
-    def __init__(self) -> None:
-        """Begin empty."""
+    def __init__(self, uri: str = "cell:///") -> None:
+        """Begin empty; `uri` is what the names of rich output begin with."""
+        self._uri = uri
         self.stdout = Text()
         self.stderr = Text()
         self.failed = False
         self.lost = False
         """Whether the channel of the output has broken under a message that is too large."""
         self.finished = asyncio.Event()
-        self._images: list[dict[str, Any]] = []
-        self._image_size = 0
-        self._images_cut = 0
+        self._shown: list[dict[str, Any]] = []
+        self._left = {"image": IMAGE_LIMIT, "rich": RICH_LIMIT}
+        self._cut = 0
         self._clear_next = False
         self._idle = self._replied = False
         self._overdue: asyncio.TimerHandle | None = None
@@ -80,12 +88,13 @@ class CellOutput:
 
     def result(self, note: str = "") -> Result:
         """Return the result; `note` says in words why the cell did not end by itself, if so."""
-        if self._images_cut:
-            self.stderr.add(f"{self._images_cut} images were left out: together they are over {IMAGE_LIMIT} bytes\n")
+        if self._cut:
+            limits = f"{IMAGE_LIMIT} bytes of images, {RICH_LIMIT} of rich output, {ITEMS_MAX} items"
+            self.stderr.add(f"{self._cut} images or rich outputs were left out; the most of one cell are {limits}\n")
         error = self.stderr.value()
         if note:
             error += ("" if not error or error.endswith("\n") else "\n") + note + "\n"
-        items = [text(self.stdout.value(), "stdout"), *([text(error, "stderr")] if error else []), *self._images]
+        items = [text(self.stdout.value(), "stdout"), *([text(error, "stderr")] if error else []), *self._shown]
         return result(*items, is_error=self.failed or bool(note))
 
     def _give_up(self) -> None:
@@ -111,13 +120,13 @@ class CellOutput:
     def _on_execute_result(self, content: dict[str, Any]) -> None:
         self._before_output()
         value = _plain(content)
-        self._add_images(content)
+        self._show(content)
         # A value of several lines begins on a line of its own, as in IPython's terminal.
         self.stdout.add(f"Out[{content.get('execution_count')}]: {chr(10) if chr(10) in value else ''}{value}\n")
 
     def _on_display_data(self, content: dict[str, Any]) -> None:
         self._before_output()
-        if not self._add_images(content):
+        if not self._show(content):
             self.stdout.add(_plain(content) + "\n")
 
     def _on_error(self, content: dict[str, Any]) -> None:
@@ -137,21 +146,37 @@ class CellOutput:
             self._clear_next = False
             self.stdout.clear()
             self.stderr.clear()
-            self._images.clear()
+            self._shown.clear()
 
-    def _add_images(self, content: dict[str, Any]) -> bool:
+    def _show(self, content: dict[str, Any]) -> bool:
+        """Add what is shown beside the plain text; return whether there is an image, which says more than that."""
         bundle = content.get("data")
         if not isinstance(bundle, dict):
             return False
-        kinds = [kind for kind in IMAGE_KINDS if isinstance(bundle.get(kind), str)]
-        if not kinds:
+        kind = next((kind for kind in IMAGE_KINDS if isinstance(bundle.get(kind), str)), None)
+        if kind is not None:
+            data = bundle[kind].replace("\n", "")
+            if self._has_room("image", len(data)):
+                self._shown.append(image(data, kind))
+        rich = content.get("rich")
+        for rich_kind in RICH_KINDS:
+            data = rich.get(rich_kind) if isinstance(rich, dict) else None
+            if isinstance(data, str) and self._has_room("rich", len(data)):
+                self._add_rich(rich_kind, data)
+        return kind is not None
+
+    def _add_rich(self, kind: str, data: str) -> None:
+        try:
+            value = base64.b64decode(data).decode()
+        except (binascii.Error, ValueError):
+            return  # not from our kernel
+        self._shown.append(resource(f"{self._uri}/{len(self._shown) + 1}", kind, value))
+
+    def _has_room(self, what: str, size: int) -> bool:
+        if size > self._left[what] or len(self._shown) >= ITEMS_MAX:
+            self._cut += 1
             return False
-        data = bundle[kinds[0]].replace("\n", "")
-        if self._image_size + len(data) > IMAGE_LIMIT:
-            self._images_cut += 1
-        else:
-            self._image_size += len(data)
-            self._images.append(image(data, kinds[0]))
+        self._left[what] -= size
         return True
 
 

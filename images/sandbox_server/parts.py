@@ -78,6 +78,11 @@ def image(data: str, mime_type: str) -> dict[str, Any]:
     return {"type": "image", "data": data, "mimeType": mime_type, "annotations": None}
 
 
+def resource(uri: str, mime_type: str, value: str) -> dict[str, Any]:
+    """Make one item of a result that is text of a kind of its own, such as HTML."""
+    return {"type": "resource", "resource": {"uri": uri, "mimeType": mime_type, "text": value}, "annotations": None}
+
+
 def result(*content: dict[str, Any], is_error: bool = False) -> Result:
     """Make a result of these items, in this order."""
     return {"meta": None, "content": list(content), "isError": is_error}

@@ -56,6 +56,11 @@ def unknown_tool(detail: str) -> Problem:
     return Problem(404, "unknown_tool", "Unknown tool", detail)
 
 
+def not_found(detail: str) -> Problem:
+    """The thing that the path names does not exist."""
+    return Problem(404, "not_found", "Not found", detail)
+
+
 def file_not_found(detail: str) -> Problem:
     """Nothing is at that path of the workspace."""
     return Problem(404, "file_not_found", "File not found", detail)

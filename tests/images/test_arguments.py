@@ -77,5 +77,36 @@ def test_what_does_not_fit(arguments: Any, words: str) -> None:
 
 def test_schema_that_is_not_understood() -> None:
     """A schema with members that nobody checks is a bug, and is heard of."""
-    with pytest.raises(NotImplementedError, match="pattern"):
-        check({"type": "object", "properties": {"a": {"type": "string", "pattern": "x"}}}, {"a": "x"})
+    with pytest.raises(NotImplementedError, match="format"):
+        check({"type": "object", "properties": {"a": {"type": "string", "format": "x"}}}, {"a": "x"})
+
+
+@pytest.mark.parametrize(("value", "fits"), [("ab", True), ("a", False), ("ab\n", False), ("xab", False)])
+def test_a_pattern_is_that_of_json_schema(value: str, fits: bool) -> None:
+    """Its end is the end of the text, not that of a last line."""
+    schema = {"type": "object", "properties": {"a": {"type": "string", "pattern": "^ab$"}}}
+    if fits:
+        assert check(schema, {"a": value}) == {"a": value}
+        return
+    with pytest.raises(InvalidArgument, match=r"argument 'a' must fit the pattern \^ab\$"):
+        check(schema, {"a": value})
+
+
+def test_members_of_objects_are_checked() -> None:
+    """A schema goes down into objects, also those in a list."""
+    item = {
+        "type": "object",
+        "properties": {"n": {"type": "integer"}},
+        "required": ["n"],
+        "additionalProperties": False,
+    }
+    schema = {"type": "object", "properties": {"one": item, "many": {"type": "array", "items": item}}}
+    assert check(schema, {"one": {"n": 1}, "many": [{"n": 2}]})
+    for arguments, words in (
+        ({"one": {}}, "argument 'one' member 'n' is missing"),
+        ({"many": [{"n": 1}, {"n": "x"}]}, "argument 'many', item 1, member 'n' must be an integer, not a string"),
+        ({"one": {"n": 1, "m": 2}}, "argument 'one' member 'm' is unknown"),
+    ):
+        with pytest.raises(InvalidArgument) as caught:
+            check(schema, arguments)
+        assert words in str(caught.value)
