@@ -29,6 +29,21 @@ def test_a_result_is_read_by_its_parts() -> None:
     assert (outcome.images, outcome.failed) == ((Medium("image/png", "AAAA"),), True)
 
 
+def test_rich_output_of_cells_is_told_where_it_can_be_read() -> None:
+    """Pages and drawings are mentioned, other text is passed on; a page that is no cell's is what was asked for."""
+
+    def resource(uri: str, kind: str, text: str) -> dict[str, object]:
+        return {"type": "resource", "resource": {"uri": uri, "mimeType": kind, "text": text}}
+
+    parts = [
+        resource("cell://main/1/1", "text/html", "<table>"),
+        resource("cell://main/1/2", "image/svg+xml", "<svg>"),
+        resource("cell://main/1/3", "application/json", "[1]"),
+        resource("file:///page", "text/html", "<p>"),
+    ]
+    assert outcome_of({"content": parts}).parts == ("[text/html]", "[image/svg+xml]", "[1]", "<p>")
+
+
 @pytest.mark.parametrize(
     ("result", "text"),
     [("text", "text"), (None, "null"), ({"a": [1]}, '{"a": [1]}'), ({"content": "x"}, '{"content": "x"}')],

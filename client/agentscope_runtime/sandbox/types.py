@@ -79,5 +79,20 @@ class Entry(TypedDict):
 Entries = list[Entry]
 """A listing: what `box.fs.list` returns."""
 
+
+class KernelEntry(TypedDict):
+    """One Python kernel, as `box.kernels` describes it."""
+
+    name: str
+    state: Literal["stopped", "starting", "idle", "busy", "failed"]
+    """`stopped` and `failed` ones start with their next cell."""
+    cells: int
+    """How many it has run, or runs."""
+    waiting: int
+    """How many wait for their turn in it."""
+    started_at: float | None
+    """When its process started, in seconds since the epoch; None where it has none."""
+
+
 ToolResult = dict[str, Any]
 """What a tool returns: `{"meta": None, "content": [{"type": "text", "text": …}, …], "isError": bool}`."""

@@ -27,6 +27,10 @@ from agentscope_runtime.engine.serialization import to_json
 MOST_CALLS = 256
 """Functions that block, run at the same time, each in a thread that mostly waits for its sandbox; more wait."""
 
+CELL = "cell://"
+"""What the addresses of a cell's rich output begin with. Its pages and drawings are for people: what a model can read
+of them is the plain text beside them, and the code that it wrote itself."""
+
 _turns: RunVar[CapacityLimiter] = RunVar("turns of tools that block")
 
 
@@ -108,6 +112,10 @@ def outcome_of(result: Any) -> Outcome:
 def _part(item: Mapping[str, Any]) -> str | Medium:
     """Return a part of a tool's result, which comes in the form of MCP."""
     match item:
+        case {"type": "resource", "resource": {"uri": str(uri), "mimeType": "text/html" | "image/svg+xml" as kind}} if (
+            uri.startswith(CELL)
+        ):
+            return f"[{kind}]"
         case {"type": "text", "text": str(text)} | {"type": "resource", "resource": {"text": str(text)}}:
             return text
         case {"type": "image" | "audio" as kind, "data": str(data)}:

@@ -11,6 +11,7 @@ from agentscope_runtime.sandbox import calls, tools
 from agentscope_runtime.sandbox._async.connection import ConnectionAsync
 from agentscope_runtime.sandbox._async.files import SandboxFSAsync
 from agentscope_runtime.sandbox._async.holding import HoldingAsync, Order
+from agentscope_runtime.sandbox._async.kernels import SandboxKernelsAsync
 from agentscope_runtime.sandbox.errors import InvalidRequest
 from agentscope_runtime.sandbox.registry import SandboxRegistry
 from agentscope_runtime.sandbox.types import Options, SandboxType, ToolResult, plain_type
@@ -50,6 +51,7 @@ class SandboxAsync:
         self._tool_timeout = None if kind is None else kind.timeout
         self.workspace_dir = workspace_dir
         self.fs = SandboxFSAsync(self._in_hand)
+        self.kernels = SandboxKernelsAsync(self._in_hand)
         self._options = calls.lease_options(f"{type(self).__name__}()", options)
         if sandbox_id is not None and options:
             raise InvalidRequest(f"{', '.join(options)}: only of a new sandbox, not of {sandbox_id}, which exists")

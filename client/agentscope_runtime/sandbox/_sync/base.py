@@ -19,16 +19,19 @@ class BaseSandbox(Sandbox):
     ```
     """
 
-    def run_ipython_cell(self, code: str) -> ToolResult:
+    def run_ipython_cell(self, code: str, kernel: str = "main") -> ToolResult:
         """Run Python code in an IPython session whose variables stay from one call to the next.
 
-        Returns what the code printed, the value of its last expression (as `Out[n]: …`), what it wrote to stderr, and
-        images that it displayed. An exception that the code does not catch is a result with `isError`.
+        Returns what the code printed, the value of its last expression (as `Out[n]: …`), what it wrote to stderr,
+        images that it displayed, and other rich output as resources. An exception that the code does not catch is a
+        result with `isError`.
 
         Args:
             code: The Python code to run; IPython's `%magics` and `!commands` work, too.
+            kernel: The name of the session; cells of different ones run at the same time. A new name starts a new one.
         """
-        return self.call_tool("run_ipython_cell", {"code": code})
+        chosen = {} if kernel == "main" else {"kernel": kernel}
+        return self.call_tool("run_ipython_cell", {"code": code, **chosen})
 
     def run_shell_command(self, command: str) -> ToolResult:
         """Run a shell command in the workspace folder and return its output and return code.

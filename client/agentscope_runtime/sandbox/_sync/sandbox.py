@@ -12,6 +12,7 @@ from agentscope_runtime.sandbox import calls, tools
 from agentscope_runtime.sandbox._sync.connection import Connection
 from agentscope_runtime.sandbox._sync.files import SandboxFS
 from agentscope_runtime.sandbox._sync.holding import Holding, Order
+from agentscope_runtime.sandbox._sync.kernels import SandboxKernels
 from agentscope_runtime.sandbox.errors import InvalidRequest
 from agentscope_runtime.sandbox.registry import SandboxRegistry
 from agentscope_runtime.sandbox.types import Options, SandboxType, ToolResult, plain_type
@@ -51,6 +52,7 @@ class Sandbox:
         self._tool_timeout = None if kind is None else kind.timeout
         self.workspace_dir = workspace_dir
         self.fs = SandboxFS(self._in_hand)
+        self.kernels = SandboxKernels(self._in_hand)
         self._options = calls.lease_options(f"{type(self).__name__}()", options)
         if sandbox_id is not None and options:
             raise InvalidRequest(f"{', '.join(options)}: only of a new sandbox, not of {sandbox_id}, which exists")

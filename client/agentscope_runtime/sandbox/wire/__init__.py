@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from agentscope_runtime.sandbox.wire.base import SESSION_ID_MAX, Name, TypeName, Wire
 from agentscope_runtime.sandbox.wire.desktops import DesktopLink, DesktopRequest
+from agentscope_runtime.sandbox.wire.kernels import KERNEL_NAME, Interrupted, KernelInfo, KernelList
 from agentscope_runtime.sandbox.wire.leases import (
     ConnectRequest,
     LeaseInfo,
@@ -20,11 +21,15 @@ from agentscope_runtime.sandbox.wire.pool import Failure, PoolReport, PoolStatus
 from agentscope_runtime.sandbox.wire.tools import ToolCall, ToolInfo, ToolList
 
 __all__ = [
+    "KERNEL_NAME",
     "SESSION_ID_MAX",
     "ConnectRequest",
     "DesktopLink",
     "DesktopRequest",
     "Failure",
+    "Interrupted",
+    "KernelInfo",
+    "KernelList",
     "LeaseInfo",
     "LeaseList",
     "LeaseOptions",

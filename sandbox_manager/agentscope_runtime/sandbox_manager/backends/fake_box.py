@@ -25,6 +25,7 @@ from agentscope_runtime.sandbox.errors import (
     StaleGeneration,
     UnknownTool,
 )
+from agentscope_runtime.sandbox_manager.backends.fake_kernels import FakeKernels
 from agentscope_runtime.sandbox_manager.states import Address
 
 WORKSPACE = PurePosixPath("/workspace")
@@ -97,6 +98,7 @@ class FakeBox:
         app.router.add_post("/heartbeat", self._heartbeat)
         app.router.add_get("/tools", self._list_tools)
         app.router.add_post("/tools/{name}", self._call_tool)
+        app.router.add_routes(FakeKernels().routes())
         app.router.add_get("/files/content", self._read)
         app.router.add_put("/files/content", self._write)
         app.router.add_get("/files/entries", self._entries)
