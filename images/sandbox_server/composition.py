@@ -10,6 +10,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from sandbox_server.commands import Commands
 from sandbox_server.config import BoxConfig
 from sandbox_server.kernels import Kernels
 from sandbox_server.land import Land
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from sandbox_server.desktop import Desktop
     from sandbox_server.file_tools import FileTools
 
-GENERIC = ("userland", "kernels", "shell")
+GENERIC = ("userland", "kernels", "shell", "commands")
 """What every type has."""
 
 COMPOSITIONS: dict[str, tuple[str, ...]] = {
@@ -75,6 +76,11 @@ class Assembly:
         from sandbox_server.file_tools import FileTools
 
         return FileTools(str(self._config.workspace))
+
+    @cached_property
+    def commands(self) -> Commands:
+        """Streamed commands, background processes, terminals."""
+        return Commands(self.userland)
 
     @cached_property
     def desktop(self) -> Desktop:

@@ -71,6 +71,16 @@ def file_error(detail: str) -> Problem:
     return Problem(409, "file_error", "File error", detail)
 
 
+def command_not_found(detail: str) -> Problem:
+    """This box has no such command or terminal, or has forgotten it."""
+    return Problem(404, "command_not_found", "Command not found", detail)
+
+
+def unavailable(detail: str) -> Problem:
+    """Nothing is wrong with the request; later it may work."""
+    return Problem(503, "unavailable", "Unavailable", detail)
+
+
 def start_failed(detail: str) -> Problem:
     """The box is not ready, or never will be."""
     return Problem(503, "start_failed", "Sandbox failed to start", detail)

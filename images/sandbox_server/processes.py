@@ -10,7 +10,8 @@ import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 FAMILY_ROUNDS = 10  # a process that forks as fast as it can is stopped after two or three
 
@@ -24,17 +25,42 @@ class Process:
         self.pid = popen.pid
 
     @classmethod
-    def start(cls, argv: Sequence[str], *, env: Mapping[str, str], stdout: int, stderr: int) -> Process:
-        """Start a child without stdin; takes a millisecond or two.
+    def start(
+        cls,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        stdout: int,
+        stderr: int,
+        stdin: int = subprocess.DEVNULL,
+        pass_fds: Sequence[int] = (),
+    ) -> Process:
+        """Start a child, without stdin if none is given; takes a millisecond or two.
 
         Raises:
             OSError: the process limit is reached, or there is no memory.
         """
         return cls(
             subprocess.Popen(  # noqa: S603 - what users run, they run in the user land
-                argv, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, env=dict(env), start_new_session=True
+                argv,
+                stdin=stdin,
+                stdout=stdout,
+                stderr=stderr,
+                env=dict(env),
+                pass_fds=pass_fds,
+                start_new_session=True,
             )
         )
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended."""
+        return self._popen.poll() is not None
+
+    @property
+    def signalled(self) -> bool:
+        """Whether a signal ended it; False while it runs."""
+        return (self._popen.poll() or 0) < 0
 
     async def wait(self) -> int:
         """Wait for its end; return the exit code, 128 + n where signal n ended it."""
@@ -67,15 +93,42 @@ def _signal(pids: Iterable[int], number: signal.Signals) -> None:
             os.kill(pid, number)
 
 
-def _descendants(roots: Iterable[int]) -> set[int]:
-    """Return the processes below these, as /proc has them now."""
-    children: dict[int, list[int]] = {}
+def child_of(pid: int) -> int | None:
+    """Return the oldest child of a process; None if it has none, or has ended."""
+    return min((each.pid for each in _processes() if each.parent == pid), default=None)
+
+
+def kill_session(leader: int, *, ours: bool) -> None:
+    """Kill what is in a session whose leader is `ours`, or was; in a stranger's that got the same number, nothing."""
+    members = [each.pid for each in _processes() if each.session == leader]
+    if ours or leader not in members:  # while others are in it, the kernel gives its number to nobody
+        _signal(members, signal.SIGKILL)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """One line of /proc."""
+
+    pid: int
+    parent: int
+    session: int
+
+
+def _processes() -> Iterator[_Seen]:
+    """Yield the processes that /proc has now."""
     for entry in os.listdir("/proc"):
         if entry.isdigit():
             with contextlib.suppress(OSError), open(f"/proc/{entry}/stat", "rb") as file:
-                # pid (name) state parent …: the name may have anything in it.
-                parent = int(file.read().rpartition(b")")[2].split()[1])
-                children.setdefault(parent, []).append(int(entry))
+                # pid (name) state parent group session …: the name may have anything in it.
+                fields = file.read().rpartition(b")")[2].split()
+                yield _Seen(int(entry), int(fields[1]), int(fields[3]))
+
+
+def _descendants(roots: Iterable[int]) -> set[int]:
+    """Return the processes below these, as /proc has them now."""
+    children: dict[int, list[int]] = {}
+    for each in _processes():
+        children.setdefault(each.parent, []).append(each.pid)
     found: set[int] = set()
     todo = list(roots)
     while todo:

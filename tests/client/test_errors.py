@@ -33,7 +33,7 @@ def test_an_error_survives_the_way(cls: type[SandboxError], extras: dict[str, ob
 
 def test_every_class_has_its_own_code() -> None:
     """A code names one class, each of which has a title, an error status and a place in the drawing of the family."""
-    assert len({cls.code for cls in FAMILY}) == len(FAMILY) == 20
+    assert len({cls.code for cls in FAMILY}) == len(FAMILY) > 20
     for cls in FAMILY:
         assert cls.title
         assert 400 <= cls.status < 600

@@ -8,7 +8,8 @@
     │   └── Forbidden             no key would help: the call comes under a foreign name, or from a foreign page
     ├── NotFound
     │   ├── SandboxNotFound       no such sandbox, or no longer
-    │   └── FileNotFound
+    │   ├── FileNotFound
+    │   └── CommandNotFound       no such command or terminal in that sandbox, or no longer
     ├── FileError                 the path exists in the wrong way, leads out of the workspace, or the disk is full
     ├── SandboxDied               the container ended while somebody held it: connect again for a fresh one
     ├── StaleGeneration           another lease holds this sandbox by now
@@ -103,6 +104,12 @@ class FileNotFound(NotFound):
     """No file or folder at that path of the workspace."""
 
     code, title = "file_not_found", "File not found"
+
+
+class CommandNotFound(NotFound):
+    """No such command or terminal in that sandbox, or it was removed."""
+
+    code, title = "command_not_found", "Command not found"
 
 
 class FileError(SandboxError):

@@ -51,8 +51,13 @@ class ConnectionAsync:
             await response.aclose()
         return transport.read(self.origin, call, response.status_code, response.headers, body)
 
-    async def download_async(self, call: Call[bytes], chunk_size: int) -> DownloadAsync:
-        """Send a call and return its answer as a stream; an error is raised here, before the first chunk."""
+    async def download_async(self, call: Call[bytes], chunk_size: int | None) -> DownloadAsync:
+        """Send a call and return its answer as a stream; an error is raised here, before the first chunk.
+
+        Args:
+            call: What to send.
+            chunk_size: The most bytes of one chunk, which are waited for; None for what comes, as it comes.
+        """
         response = await self._exchange_async(call, None)
         if response.status_code >= 300:
             try:
@@ -106,7 +111,7 @@ class DownloadAsync(AsyncIterator[bytes]):
     """
 
     def __init__(
-        self, origin: Origin, call: Call[bytes], response: httpx.Response, chunk_size: int, seconds: float
+        self, origin: Origin, call: Call[bytes], response: httpx.Response, chunk_size: int | None, seconds: float
     ) -> None:
         """Take over an answer whose body is unread."""
         self._origin = origin

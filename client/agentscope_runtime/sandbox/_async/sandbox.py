@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Self, Unpack
 
 from agentscope_runtime.sandbox import calls, tools
+from agentscope_runtime.sandbox._async.commands import SandboxCommandsAsync
 from agentscope_runtime.sandbox._async.connection import ConnectionAsync
 from agentscope_runtime.sandbox._async.files import SandboxFSAsync
 from agentscope_runtime.sandbox._async.holding import HoldingAsync, Order
@@ -55,6 +56,7 @@ class SandboxAsync:
         self._options = calls.lease_options(f"{type(self).__name__}()", options)
         if sandbox_id is not None and options:
             raise InvalidRequest(f"{', '.join(options)}: only of a new sandbox, not of {sandbox_id}, which exists")
+        self.commands = SandboxCommandsAsync(self._in_hand)
         self._wanted_id = sandbox_id
         self._base_url = base_url
         self._bearer_token = bearer_token

@@ -52,8 +52,13 @@ class Connection:
             response.close()
         return transport.read(self.origin, call, response.status_code, response.headers, body)
 
-    def download(self, call: Call[bytes], chunk_size: int) -> Download:
-        """Send a call and return its answer as a stream; an error is raised here, before the first chunk."""
+    def download(self, call: Call[bytes], chunk_size: int | None) -> Download:
+        """Send a call and return its answer as a stream; an error is raised here, before the first chunk.
+
+        Args:
+            call: What to send.
+            chunk_size: The most bytes of one chunk, which are waited for; None for what comes, as it comes.
+        """
         response = self._exchange(call, None)
         if response.status_code >= 300:
             try:
@@ -107,7 +112,7 @@ class Download(Iterator[bytes]):
     """
 
     def __init__(
-        self, origin: Origin, call: Call[bytes], response: httpx.Response, chunk_size: int, seconds: float
+        self, origin: Origin, call: Call[bytes], response: httpx.Response, chunk_size: int | None, seconds: float
     ) -> None:
         """Take over an answer whose body is unread."""
         self._origin = origin

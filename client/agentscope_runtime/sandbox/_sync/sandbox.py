@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Self, Unpack
 
 from agentscope_runtime.sandbox import calls, tools
+from agentscope_runtime.sandbox._sync.commands import SandboxCommands
 from agentscope_runtime.sandbox._sync.connection import Connection
 from agentscope_runtime.sandbox._sync.files import SandboxFS
 from agentscope_runtime.sandbox._sync.holding import Holding, Order
@@ -56,6 +57,7 @@ class Sandbox:
         self._options = calls.lease_options(f"{type(self).__name__}()", options)
         if sandbox_id is not None and options:
             raise InvalidRequest(f"{', '.join(options)}: only of a new sandbox, not of {sandbox_id}, which exists")
+        self.commands = SandboxCommands(self._in_hand)
         self._wanted_id = sandbox_id
         self._base_url = base_url
         self._bearer_token = bearer_token

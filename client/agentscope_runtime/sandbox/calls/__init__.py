@@ -6,6 +6,16 @@ The async and the sync connection send these; the manager's `api/` answers them.
 from __future__ import annotations
 
 from agentscope_runtime.sandbox.calls.base import Call
+from agentscope_runtime.sandbox.calls.commands import (
+    command,
+    command_output,
+    list_commands,
+    remove_command,
+    run_command,
+    signal_command,
+    start_command,
+    write_command,
+)
 from agentscope_runtime.sandbox.calls.desktops import desktop
 from agentscope_runtime.sandbox.calls.files import (
     file_exists,
@@ -33,10 +43,13 @@ __all__ = [
     "START_ALLOWANCE",
     "Call",
     "call_tool",
+    "command",
+    "command_output",
     "connect",
     "desktop",
     "file_exists",
     "lease_options",
+    "list_commands",
     "list_files",
     "list_tools",
     "make_directory",
@@ -45,7 +58,12 @@ __all__ = [
     "pool",
     "read_file",
     "release",
+    "remove_command",
     "remove_file",
+    "run_command",
     "sandbox",
+    "signal_command",
+    "start_command",
+    "write_command",
     "write_file",
 ]

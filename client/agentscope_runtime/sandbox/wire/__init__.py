@@ -7,6 +7,13 @@ seconds since the epoch. Unknown members are ignored when read, so that an older
 from __future__ import annotations
 
 from agentscope_runtime.sandbox.wire.base import SESSION_ID_MAX, Name, TypeName, Wire
+from agentscope_runtime.sandbox.wire.commands import (
+    COMMAND_TIMEOUT_MAX,
+    CommandInfo,
+    CommandList,
+    CommandRequest,
+    SignalRequest,
+)
 from agentscope_runtime.sandbox.wire.desktops import DesktopLink, DesktopRequest
 from agentscope_runtime.sandbox.wire.kernels import KERNEL_NAME, Interrupted, KernelInfo, KernelList
 from agentscope_runtime.sandbox.wire.leases import (
@@ -21,8 +28,12 @@ from agentscope_runtime.sandbox.wire.pool import Failure, PoolReport, PoolStatus
 from agentscope_runtime.sandbox.wire.tools import ToolCall, ToolInfo, ToolList
 
 __all__ = [
+    "COMMAND_TIMEOUT_MAX",
     "KERNEL_NAME",
     "SESSION_ID_MAX",
+    "CommandInfo",
+    "CommandList",
+    "CommandRequest",
     "ConnectRequest",
     "DesktopLink",
     "DesktopRequest",
@@ -38,6 +49,7 @@ __all__ = [
     "PoolStatus",
     "SandboxInfo",
     "SandboxList",
+    "SignalRequest",
     "ToolCall",
     "ToolInfo",
     "ToolList",

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 
 from agentscope_runtime.sandbox_manager.api import (
+    commands,
     desktop,
     files,
     health,
@@ -43,6 +44,7 @@ ROUTERS = (
     tools.router,
     files.router,
     kernels.router,
+    commands.router,
     mcp.router,
     desktop.router,
     pages.router,

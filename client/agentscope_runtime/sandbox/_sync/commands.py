@@ -1,0 +1,276 @@
+# Made by scripts/unasync.py from client/agentscope_runtime/sandbox/_async/commands.py. Do not edit: change that one and run `make unasync`.
+"""`box.commands`: commands with their output while it comes, with input, in the background."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterator, Awaitable, Callable, Mapping
+from inspect import isawaitable
+from signal import Signals
+from types import TracebackType
+from typing import Any, Self
+
+from agentscope_runtime.sandbox import calls, wire
+from agentscope_runtime.sandbox._sync.connection import Download
+from agentscope_runtime.sandbox._sync.holding import Holding
+from agentscope_runtime.sandbox.errors import CallTimeout, InternalError
+from agentscope_runtime.sandbox.output import Collected, CommandResult, OutputChunk, OutputLines
+
+WAIT = 20.0
+"""Seconds that one question for the end of a command waits for it."""
+
+OnOutput = Callable[[OutputChunk], None]
+"""Hears of each chunk, and may hold the command up."""
+
+
+class Output(Iterator[OutputChunk]):
+    """The output of one command, chunk by chunk, as it comes, until the command has ended.
+
+    Read it to its end, or leave it by `with`: until then it keeps a connection to the manager. A command in the
+    foreground is killed when nobody reads its output any more.
+    """
+
+    def __init__(self, held: Holding, call: calls.Call[bytes]) -> None:
+        """Prepare; the first chunk that is asked for opens it."""
+        self._held = held
+        self._call = call
+        self._lines = OutputLines()
+        self._ready: deque[OutputChunk] = deque()
+        self._bytes: Download | None = None
+
+    @property
+    def ending(self) -> dict[str, Any] | None:
+        """How the command ended: `state` and `exit_code`; None while that is not known."""
+        return self._lines.ending
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> OutputChunk:
+        while not self._ready:
+            self._more()
+        return self._ready.popleft()
+
+    def close(self) -> None:
+        """Stop reading."""
+        if self._bytes is not None:
+            self._bytes.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _more(self) -> None:
+        if self._bytes is None:
+            self._bytes = self._held.connection.download(self._call, None)
+        try:
+            self._ready.extend(self._lines.feed(next(self._bytes)))
+        except (ValueError, KeyError, TypeError) as error:
+            self.close()
+            raise InternalError(
+                f"could not {self._call.what}: the answer is no output of a command ({error})"
+            ) from error
+
+
+class Command:
+    """One command of a sandbox, which runs or has ended; `box.commands` makes these."""
+
+    def __init__(self, held: Holding, info: wire.CommandInfo) -> None:
+        """Take over what the sandbox said of it."""
+        self._held = held
+        self.info = info
+        """What was last heard of it: state, exit code, times; `refresh` asks anew."""
+
+    @property
+    def command_id(self) -> str:
+        """Its name in the sandbox."""
+        return self.info.command_id
+
+    @property
+    def pid(self) -> int:
+        """The number of its process in the sandbox; its process group has the same."""
+        return self.info.pid
+
+    def refresh(self) -> wire.CommandInfo:
+        """Ask how it stands, and return that."""
+        self.info = self._held.do(calls.command, self.command_id)
+        return self.info
+
+    def output(self, *, follow: bool = True, offset: int = 0) -> Output:
+        """Read what it writes, as `for chunk in command.output():`.
+
+        What is read while it runs in the foreground is everything. In the background a command waits for nobody: of
+        what it wrote before, and of what a slow reader missed, the first and the last 512 KiB of each stream are there.
+
+        Args:
+            follow: Whether to go on until it has ended; else only what there is so far.
+            offset: How many bytes to leave out, counted over both streams; a chunk's own `offset` is such a number.
+        """
+        call = calls.command_output(self._held.info.sandbox_id, self.command_id, offset, follow)
+        return Output(self._held, call)
+
+    def write(self, data: str | bytes) -> None:
+        """Write to its stdin; it must have been started with `stdin=True`.
+
+        Raises:
+            InvalidRequest: it was not, has ended, or has closed its stdin.
+        """
+        self._write(data, end=False)
+
+    def end_input(self) -> None:
+        """Close its stdin: it reads the end."""
+        self._write(b"", end=True)
+
+    def signal(self, signal: str | int = "TERM") -> None:
+        """Send its process group a signal.
+
+        Args:
+            signal: `INT`, `TERM`, `HUP`, `USR1`, …, or a number of the module `signal`.
+        """
+        name = Signals(signal).name if isinstance(signal, int) else signal
+        self.info = self._held.do(calls.signal_command, self.command_id, name)
+
+    def kill(self) -> None:
+        """Kill it with all that it started; one that has ended is fine."""
+        self.signal("KILL")
+
+    def remove(self) -> None:
+        """Kill it with all that it started, and have the sandbox forget it and its output."""
+        self._held.do(calls.remove_command, self.command_id)
+
+    def wait(self, timeout: float | None = None) -> CommandResult:
+        """Wait for its end, and return how it ended and what is kept of its output.
+
+        Args:
+            timeout: Seconds to wait; the command itself goes on after them.
+
+        Raises:
+            CallTimeout: it runs still.
+        """
+        if not self.info.background:  # it waits for readers, so waiting is reading
+            return _collected(self.output(), None)
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while self.info.state == "running":
+            left = WAIT if deadline is None else deadline - time.monotonic()
+            if left <= 0:
+                raise CallTimeout(f"{self.command_id} runs still after {timeout:g} s: {self.info.command[:100]}")
+            self.info = self._held.do(calls.command, self.command_id, min(WAIT, left))
+        return _collected(self.output(follow=False), None)
+
+    def _write(self, data: str | bytes, end: bool) -> None:
+        raw = data.encode() if isinstance(data, str) else bytes(data)
+        self._held.do(calls.write_command, self.command_id, raw, end)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.command_id}: {self.info.state}: {self.info.command[:60]!r}>"
+
+
+class SandboxCommands:
+    """`box.commands`: runs commands by bash, in the workspace if nothing else is said."""
+
+    def __init__(self, in_hand: Callable[[], Holding]) -> None:
+        """Serve the sandbox that `in_hand` returns with each call."""
+        self._in_hand = in_hand
+
+    def run(
+        self,
+        command: str,
+        *,
+        cwd: str | None = None,
+        environment: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+        stdin: str | bytes | None = None,
+        on_output: OnOutput | None = None,
+    ) -> CommandResult:
+        """Run a command to its end; it is killed with all that it started if this is given up before.
+
+        Args:
+            command: The command line, for bash.
+            cwd: The folder to run in; relative ones start at the workspace.
+            environment: Variables, on top of the sandbox's own.
+            timeout: Seconds it may take; 60 if nothing is said. One that takes longer is killed, and `timed_out`.
+            stdin: What it finds on its stdin; else nothing.
+            on_output: Hears of each chunk of output when it comes; the command waits while it is slow.
+
+        Returns:
+            Exit code and output; an exit code other than 0 is no exception.
+
+        Raises:
+            InvalidRequest: there is no such folder, or a variable is wrong.
+            Unavailable: the sandbox has no room for another command.
+        """
+        held = self._in_hand()
+        call = calls.run_command(
+            held.info.sandbox_id, command, cwd=cwd, environment=environment, timeout=timeout, data=stdin
+        )
+        return _collected(Output(held, call), on_output)
+
+    def start(
+        self,
+        command: str,
+        *,
+        cwd: str | None = None,
+        environment: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+        background: bool = True,
+        stdin: bool = False,
+    ) -> Command:
+        """Start a command and return while it runs.
+
+        Args:
+            command: The command line, for bash.
+            cwd: The folder to run in; relative ones start at the workspace.
+            environment: Variables, on top of the sandbox's own.
+            timeout: Seconds it may take; as long as it likes in the background if nothing is said, else 60.
+            background: Whether it runs on although nobody reads its output. Else it is killed when its last reader
+                leaves or none comes within half a minute, and a slow reader holds it up.
+            stdin: Whether it can be written to.
+
+        Raises:
+            InvalidRequest: there is no such folder, or a variable is wrong.
+            Unavailable: the sandbox has no room for another command.
+        """
+        held = self._in_hand()
+        info = held.do(
+            calls.start_command,
+            command,
+            cwd=cwd,
+            environment=environment,
+            timeout=timeout,
+            background=background,
+            stdin=stdin,
+        )
+        return Command(held, info)
+
+    def list(self) -> list[Command]:
+        """List the commands that run, and those that ended and are remembered, in the order of their starts."""
+        held = self._in_hand()
+        return [Command(held, info) for info in (held.do(calls.list_commands)).commands]
+
+    def get(self, command_id: str) -> Command:
+        """Return one command by its id.
+
+        Raises:
+            CommandNotFound: there is none, or it ended long ago.
+        """
+        held = self._in_hand()
+        return Command(held, held.do(calls.command, command_id))
+
+
+def _collected(output: Output, on_output: OnOutput | None) -> CommandResult:
+    """Read an output to its end."""
+    collected = {"stdout": Collected(), "stderr": Collected()}
+    with output:
+        for chunk in output:
+            collected[chunk.stream].add(chunk.raw, chunk.skipped)
+            heard = None if on_output is None else on_output(chunk)
+    if (ending := output.ending) is None:
+        raise InternalError("the output of a command ended before the command did")
+    return CommandResult(
+        ending["exit_code"], collected["stdout"].text(), collected["stderr"].text(), ending["state"] == "timed_out"
+    )
