@@ -22,6 +22,7 @@ from sandbox_server.desktop import Desktop
 from sandbox_server.parts import Arguments, PartFailed, Result, Tool, result, text
 
 if TYPE_CHECKING:
+    from aiohttp import web
     from playwright.async_api import Playwright
 
     from sandbox_server.browser_session import Session
@@ -62,7 +63,7 @@ class Browser:
         Raises:
             PartFailed: the browser cannot be started.
         """
-        await self._attached()
+        await self.session()
 
     def log_tail(self) -> str:
         """Return what Chromium printed last."""
@@ -71,6 +72,12 @@ class Browser:
     def tools(self) -> Sequence[Tool]:
         """Return the browser tools."""
         return [spec.tool(functools.partial(self._call, spec)) for spec in SPECS]
+
+    def routes(self) -> Sequence[web.RouteDef]:
+        """Return the way in for programs."""
+        from sandbox_server.browser_remote import Remote
+
+        return Remote(self).routes()
 
     async def close(self) -> None:
         """End the browser."""
@@ -83,7 +90,7 @@ class Browser:
         deadline = asyncio.get_running_loop().time() + given_s
         try:
             async with asyncio.timeout_at(deadline), self._turn:
-                session = await self._attached()
+                session = await self.session()
                 note, self._note = self._note, ""
                 return await session.run(spec, arguments, timeout_s, deadline, note)
         except TimeoutError:
@@ -95,7 +102,12 @@ class Browser:
             why = str(e)
         return result(text(why), is_error=True)
 
-    async def _attached(self) -> Session:
+    async def session(self) -> Session:
+        """Return the hold on the browser, as soon as there is one.
+
+        Raises:
+            PartFailed: the browser cannot be started.
+        """
         await self._settled.wait()
         if self._failure is not None:
             raise PartFailed(self._failure)
@@ -134,12 +146,16 @@ class Browser:
         """Attach, and return when the browser or the driver has ended."""
         playwright = await driver
         from sandbox_server.browser_session import Session  # imported by now, off the event loop
+        from sandbox_server.cdp import Cdp
 
-        self._session = await Session.attach(playwright, endpoint, self._config.workspace)
-        self._settled.set()
-        await self._session.lost()
-        self._settled.clear()
-        self._session = None
+        async with Cdp.connected(endpoint) as cdp:
+            self._session = await Session.attach(playwright, endpoint, cdp, self._config.workspace)
+            self._settled.set()
+            try:
+                await self._session.lost()
+            finally:
+                self._settled.clear()
+                self._session = None
         log.warning("the browser or its driver ended; Chromium last said: %s", self._chromium.log_tail())
         self._note = "- Note: the browser had ended and was started again; its earlier pages are gone\n"
 

@@ -31,20 +31,21 @@ def save(root: Path, name: str, data: bytes) -> Path:
     return _write(root, name, io.BytesIO(data))
 
 
-def move(source: Path, root: Path, name: str) -> Path:
-    """Move a file of the server's into the workspace under a name that is still free, and return its path; blocks.
+def move(root: Path, source: str, name: str) -> Path:
+    """Move a file of the workspace to a name in it that is still free, and return its path; blocks.
 
     Raises:
-        ToolFailed: it cannot be written.
+        ToolFailed: it has gone, or cannot be moved.
     """
     workspace = Workspace(str(root))
-    stem, suffix, number = Path(name).stem, Path(name).suffix, 1
-    while workspace.exists(name):
-        name, number = f"{stem} ({number}){suffix}", number + 1
-    with source.open("rb") as data:
-        path = _write(root, name, data)
-    source.unlink()
-    return path
+    stem, suffix = Path(name).stem, Path(name).suffix
+    wanted, number = name, 1
+    try:
+        while workspace.exists(wanted):
+            wanted, number = f"{stem} ({number}){suffix}", number + 1
+        return Path(workspace.move(source, wanted)["path"])
+    except (OutsideWorkspace, WorkspaceError, MissingFile, OSError) as e:
+        raise ToolFailed(f"{name} cannot be saved: {e}") from e
 
 
 def readable(root: Path, name: str) -> str:

@@ -18,6 +18,7 @@ from sandbox_server.browser_downloads import Downloads
 from sandbox_server.browser_failure import ToolFailed
 from sandbox_server.browser_tabs import Tabs
 from sandbox_server.browser_tools import Spec
+from sandbox_server.cdp import Cdp, CdpError
 from sandbox_server.parts import Arguments, PartFailed, Result
 
 ATTACH_MS = 20_000.0
@@ -39,10 +40,11 @@ async def start_driver() -> Playwright:
 class Session:
     """One attachment."""
 
-    def __init__(self, browser: Browser, tabs: Tabs, workspace: Path) -> None:
+    def __init__(self, browser: Browser, tabs: Tabs, workspace: Path, endpoint: str) -> None:
         """Use `attach`."""
+        self.endpoint = endpoint
+        self.tabs = tabs
         self._context = browser.contexts[0]
-        self._tabs = tabs
         self._workspace = workspace
         self._lost = asyncio.Event()
         browser.on("disconnected", lambda _: self._lost.set())
@@ -50,8 +52,14 @@ class Session:
         asyncio.get_running_loop().add_reader(self._driver, self._lost.set)
 
     @classmethod
-    async def attach(cls, driver: Playwright, endpoint: str, workspace: Path) -> Session:
+    async def attach(cls, driver: Playwright, endpoint: str, cdp: Cdp, workspace: Path) -> Session:
         """Attach to the browser at a CDP address, and take one snapshot so that the first call finds all warm.
+
+        Args:
+            driver: Playwright's.
+            endpoint: The address.
+            cdp: A connection of the server's own to the same browser.
+            workspace: For files.
 
         Raises:
             PartFailed: the browser does not answer.
@@ -60,10 +68,12 @@ class Session:
             browser = await driver.chromium.connect_over_cdp(endpoint, is_local=True, timeout=ATTACH_MS)
             context = browser.contexts[0]
             page = context.pages[0] if context.pages else await context.new_page()
+            downloads = Downloads(workspace, cdp)
+            await downloads.begin()  # after Playwright, which says otherwise when it attaches
             await page.aria_snapshot(mode="ai")
-        except Error as e:
-            raise PartFailed(f"Chromium does not answer by CDP: {e.message}") from e
-        return cls(browser, Tabs(context, Downloads(workspace)), workspace)
+        except (Error, CdpError, ConnectionError) as e:
+            raise PartFailed(f"Chromium does not answer by CDP: {e}") from e
+        return cls(browser, Tabs(context, downloads), workspace, endpoint)
 
     async def lost(self) -> None:
         """Wait until the connection has gone; the session cannot be used any more."""
@@ -82,7 +92,7 @@ class Session:
             ToolFailed: it cannot be done; says why.
             ConnectionError: the browser went away meanwhile.
         """
-        call = Call(self._tabs, self._workspace, arguments, timeout_s, deadline, notes)
+        call = Call(self.tabs, self._workspace, arguments, timeout_s, deadline, notes)
         if not spec.while_blocked:
             call.refuse_if_blocked(spec.name)
         try:

@@ -14,7 +14,6 @@ from typing import Any
 
 from playwright.async_api import Dialog, Error, FileChooser, Frame, Locator, Page
 
-from sandbox_server.browser_downloads import Downloads
 from sandbox_server.browser_failure import ToolFailed
 from sandbox_server.browser_log import PageLog
 
@@ -40,7 +39,7 @@ class Modal:
 class Tab:
     """A page with what the tools need to know about it."""
 
-    def __init__(self, page: Page, modals_changed: Callable[[], None], downloads: Downloads) -> None:
+    def __init__(self, page: Page, modals_changed: Callable[[], None]) -> None:
         """Listen to this page."""
         self.page = page
         self.log = PageLog(page)
@@ -51,7 +50,6 @@ class Tab:
         self._modals_changed = modals_changed
         page.on("dialog", lambda dialog: self._block(Modal(self, dialog, "browser_handle_dialog")))
         page.on("filechooser", lambda chooser: self._block(Modal(self, chooser, "browser_file_upload")))
-        page.on("download", downloads.take)
         page.on("framenavigated", self._on_navigated)
         self._watching = asyncio.create_task(self._watch_dialogs(), name="dialogs of a page")
 

@@ -157,7 +157,7 @@ class Tabs:
         await asyncio.gather(*done, *late, return_exceptions=True)
 
     def _add(self, page: Page) -> None:
-        tab = Tab(page, self._on_modals, self.downloads)
+        tab = Tab(page, self._on_modals)
         self._tabs.append(tab)
         page.on("close", lambda _: self._remove(tab))
         page.on("crash", lambda _: tab.crash())
