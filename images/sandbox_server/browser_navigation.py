@@ -46,8 +46,13 @@ async def navigate(call: Call) -> Result:
     """Open an address in the current tab."""
     url = completed(call.arguments["url"])
     tab = await call.tabs.ensure()
-    await call.tabs.show(tab)
-    await call.tabs.unless_blocked(_go(call, tab, url))
+    try:
+        await _show(call, tab, url)
+    except (Error, ToolFailed) as e:
+        if "closed" not in str(e) or not await tab.has_gone():
+            raise
+        # A person, or a program that drives the browser too, closed it at this moment; the address is still wanted.
+        await _show(call, await call.tabs.ensure(), url)
     return await call.report(f"await page.goto({quoted(url)})")
 
 
@@ -126,6 +131,11 @@ def completed(url: str) -> str:
         return url
     local = re.match(r"(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:|/|$)", url)
     return f"{'http' if local else 'https'}://{url}"
+
+
+async def _show(call: Call, tab: Tab, url: str) -> None:
+    await call.tabs.show(tab)
+    await call.tabs.unless_blocked(_go(call, tab, url))
 
 
 async def _go(call: Call, tab: Tab, url: str) -> None:

@@ -1,7 +1,7 @@
 """Lets programs drive the browser by the DevTools protocol, beside the tools and the person at the desktop.
 
-What they say reaches Chromium as it is, but for what would end the browser or change for all others where downloads go.
-This is for programs that mean well, such as Playwright, which end a browser by habit: whoever may speak the protocol may
+What they say reaches Chromium as it is, but for what would end the browser, or change for all where downloads go.
+That is for programs that mean well and end a browser by habit, as Puppeteer does: whoever may speak the protocol may
 do anything that the browser can, and what that is, Chromium's confinement bounds (chromium).
 """
 

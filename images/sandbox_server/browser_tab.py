@@ -18,6 +18,7 @@ from sandbox_server.browser_failure import ToolFailed
 from sandbox_server.browser_log import PageLog
 
 BLANK = "about:blank"
+NEWS_S = 0.3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,6 +93,12 @@ class Tab:
         self.gone.set()
         self._watching.cancel()
         self.unblock()
+
+    async def has_gone(self) -> bool:
+        """Tell whether it was closed; the news of that may come right behind the signs of it."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.gone.wait(), NEWS_S)
+        return self.gone.is_set()
 
     def _on_navigated(self, frame: Frame) -> None:
         if frame == self.page.main_frame and self.modal is not None and isinstance(self.modal.subject, FileChooser):
