@@ -74,10 +74,11 @@ class Browser:
         return [spec.tool(functools.partial(self._call, spec)) for spec in SPECS]
 
     def routes(self) -> Sequence[web.RouteDef]:
-        """Return the way in for programs."""
+        """Return the way in for programs, and that of the profile."""
+        from sandbox_server.browser_profile import Profile
         from sandbox_server.browser_remote import Remote
 
-        return Remote(self).routes()
+        return [*Remote(self).routes(), *Profile(self).routes()]
 
     async def close(self) -> None:
         """End the browser."""

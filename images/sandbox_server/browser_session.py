@@ -40,9 +40,10 @@ async def start_driver() -> Playwright:
 class Session:
     """One attachment."""
 
-    def __init__(self, browser: Browser, tabs: Tabs, workspace: Path, endpoint: str) -> None:
+    def __init__(self, browser: Browser, tabs: Tabs, workspace: Path, endpoint: str, cdp: Cdp) -> None:
         """Use `attach`."""
         self.endpoint = endpoint
+        self.cdp = cdp
         self.tabs = tabs
         self._context = browser.contexts[0]
         self._workspace = workspace
@@ -73,7 +74,7 @@ class Session:
             await page.aria_snapshot(mode="ai")
         except (Error, CdpError, ConnectionError) as e:
             raise PartFailed(f"Chromium does not answer by CDP: {e}") from e
-        return cls(browser, Tabs(context, downloads), workspace, endpoint)
+        return cls(browser, Tabs(context, downloads), workspace, endpoint, cdp)
 
     async def lost(self) -> None:
         """Wait until the connection has gone; the session cannot be used any more."""

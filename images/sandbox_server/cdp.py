@@ -57,6 +57,7 @@ class Cdp:
         self._numbers = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Message]] = {}
         self._listeners: list[Listener] = []
+        self._expected: dict[tuple[str, str], asyncio.Future[Message]] = {}
 
     @classmethod
     @asynccontextmanager
@@ -81,6 +82,11 @@ class Cdp:
     def listen(self, listener: Listener) -> None:
         """Tell of the browser's own events from now on."""
         self._listeners.append(listener)
+
+    def expect(self, event: str, session: str) -> asyncio.Future[Message]:
+        """Return what the next event of this name in a session will say."""
+        self._expected[event, session] = said = asyncio.get_running_loop().create_future()
+        return said
 
     async def send(self, method: str, parameters: Message | None = None, session: str | None = None) -> Message:
         """Ask for something and return the answer.
@@ -113,7 +119,7 @@ class Cdp:
                 if frame.type is aiohttp.WSMsgType.TEXT:
                     self._hear(json.loads(frame.data))
         finally:
-            for answer in self._waiting.values():
+            for answer in (*self._waiting.values(), *self._expected.values()):
                 if not answer.done():
                     answer.set_exception(ConnectionError("the browser ended"))
 
@@ -121,6 +127,10 @@ class Cdp:
         answer = self._waiting.get(message.get("id", 0))
         if answer is not None and not answer.done():
             answer.set_result(message)
-        elif "method" in message and "sessionId" not in message:
+        elif "sessionId" in message:
+            expected = self._expected.pop((message.get("method", ""), message["sessionId"]), None)
+            if expected is not None and not expected.done():
+                expected.set_result(message.get("params", {}))
+        elif "method" in message:
             for listener in self._listeners:
                 listener(message["method"], message.get("params", {}))

@@ -1,0 +1,223 @@
+"""What a browser knows of the person who uses it: cookies and local storage, taken out and put in while it runs.
+
+The form is that of Playwright's storage state. Cookies are asked of the browser; local storage can only be reached
+from a page of its origin: that page is hidden, empty, and answered here, so neither the person at the desktop, nor the
+tools, nor the site hear of it. Not here: whose profile it is, and where it is kept (the manager).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from sandbox_server.cdp import Cdp, CdpError, Message
+from sandbox_server.parts import PartFailed
+from sandbox_server.problems import invalid_request, start_failed
+from sandbox_server.tools import read_object
+
+if TYPE_CHECKING:
+    from sandbox_server.browser import Browser
+
+Items = dict[str, str]
+
+ORIGINS_MAX = 500
+"""Sites of one profile; those that were put in or visited later are not kept."""
+VISIT_S = 5.0
+COOKIE_FIELDS = ("name", "value", "domain", "path", "expires", "httpOnly", "secure", "sameSite", "partitionKey")
+
+TAKE = "JSON.stringify([location.origin, Object.entries(localStorage)])"
+PUT = """(items => {
+    localStorage.clear();
+    for (const [name, value] of items) localStorage.setItem(name, value);
+    return JSON.stringify([location.origin, []]);
+})(%s)"""
+
+
+class Profile:
+    """The profile of the box's browser."""
+
+    def __init__(self, browser: Browser) -> None:
+        """Look after the profile of this browser."""
+        self._browser = browser
+        self._turn = asyncio.Lock()
+        self._cdp: Cdp | None = None
+        self._in_use = False
+        """Whether a profile was put in; only then what is visited is noted."""
+        self._cookies: list[Message] = []
+        self._stored: dict[str, Items] = {}
+        """Local storage by origin, as it was seen last."""
+        self._visited: set[str] = set()
+        self._common_context: str | None = None
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return the routes."""
+        return [web.get("/browser/profile", self.get), web.put("/browser/profile", self.put)]
+
+    async def get(self, request: web.Request) -> web.Response:
+        """Answer with all cookies, and the local storage of every site that was put in or visited."""
+        async with self._hold() as cdp:
+            await self._look(cdp)
+            return web.json_response(self._state())
+
+    async def put(self, request: web.Request) -> web.Response:
+        """Add the cookies of a profile, and replace the local storage of the sites in it."""
+        cookies, stored = _parsed(await read_object(request))
+        async with self._hold() as cdp:
+            self._in_use = True
+            await self._follow(cdp)
+            await _set_cookies(cdp, cookies)
+            if stored:
+                async with _hidden_page(cdp) as page:
+                    for origin, items in stored.items():
+                        if await _at(cdp, page, origin, PUT % json.dumps(list(items.items()))) is not None:
+                            self._stored[origin] = items
+            self._cookies = [_plain(each) for each in (await cdp.send("Storage.getCookies"))["cookies"]]
+            return web.json_response({"cookies": len(self._cookies), "origins": len(self._stored)})
+
+    @asynccontextmanager
+    async def _hold(self) -> AsyncIterator[Cdp]:
+        """Have the browser for one of us at a time; one that was started again gets back what it forgot."""
+        try:
+            async with self._turn:
+                cdp = (await self._browser.session()).cdp
+                if cdp is not self._cdp and self._in_use:
+                    await self._follow(cdp)
+                    there = {_name(each) for each in (await cdp.send("Storage.getCookies"))["cookies"]}
+                    await _set_cookies(cdp, [each for each in self._cookies if _name(each) not in there])
+                yield cdp
+        except (PartFailed, ConnectionError, CdpError) as e:
+            raise start_failed(f"the browser's profile cannot be reached now: {e}") from e
+
+    async def _follow(self, cdp: Cdp) -> None:
+        """Note which sites are visited from now on."""
+        if cdp is self._cdp:
+            return
+        contexts = await cdp.send("Target.getBrowserContexts")
+        self._common_context = contexts.get("defaultBrowserContextId")
+        cdp.listen(self._note)
+        await cdp.send("Target.setDiscoverTargets", {"discover": True})
+        self._cdp = cdp
+
+    def _note(self, event: str, said: Message) -> None:
+        if event in ("Target.targetCreated", "Target.targetInfoChanged"):
+            self._note_page(said["targetInfo"])
+
+    def _note_page(self, target: Message) -> None:
+        common = self._common_context in (None, target.get("browserContextId"))
+        origin = _origin(target["url"])
+        if target["type"] == "page" and common and origin and len(self._visited) < ORIGINS_MAX:
+            self._visited.add(origin)
+
+    async def _look(self, cdp: Cdp) -> None:
+        for target in (await cdp.send("Target.getTargets"))["targetInfos"]:
+            self._note_page(target)
+        visited, self._visited = self._visited, set()
+        if visited:
+            async with _hidden_page(cdp) as page:
+                for origin in sorted(visited):
+                    items = await _at(cdp, page, origin, TAKE)
+                    if items is not None and (origin in self._stored or len(self._stored) < ORIGINS_MAX):
+                        self._stored[origin] = items
+        self._cookies = [_plain(each) for each in (await cdp.send("Storage.getCookies"))["cookies"]]
+
+    def _state(self) -> dict[str, Any]:
+        origins = [
+            {"origin": origin, "localStorage": [{"name": name, "value": value} for name, value in items.items()]}
+            for origin, items in sorted(self._stored.items())
+            if items
+        ]
+        return {"cookies": self._cookies, "origins": origins}
+
+
+@asynccontextmanager
+async def _hidden_page(cdp: Cdp) -> AsyncIterator[str]:
+    """Open a page that is on no screen and in no list, and asks no server; yield its session."""
+    target = (await cdp.send("Target.createTarget", {"url": "about:blank", "hidden": True}))["targetId"]
+    try:
+        attached = await cdp.send("Target.attachToTarget", {"targetId": target, "flatten": True})
+        page: str = attached["sessionId"]
+        await cdp.send("Network.enable", session=page)
+        await cdp.send("Network.setBypassServiceWorker", {"bypass": True}, page)
+        await cdp.send("Fetch.enable", {"patterns": [{"urlPattern": "*"}]}, page)
+        yield page
+    finally:
+        with suppress(CdpError, ConnectionError):  # it went with the browser
+            await cdp.send("Target.closeTarget", {"targetId": target})
+
+
+async def _at(cdp: Cdp, page: str, origin: str, code: str) -> Items | None:
+    """Run code in an empty page of an origin, and return the items that it answers; None if the browser refuses."""
+    asked = cdp.expect("Fetch.requestPaused", page)
+    going = asyncio.create_task(cdp.send("Page.navigate", {"url": f"{origin}/"}, page))
+    try:
+        async with asyncio.timeout(VISIT_S):
+            request = await asked
+            headers = [{"name": "Content-Type", "value": "text/html"}]
+            answer = {"requestId": request["requestId"], "responseCode": 200, "responseHeaders": headers}
+            await cdp.send("Fetch.fulfillRequest", answer, page)
+            await going
+            said = await cdp.send("Runtime.evaluate", {"expression": code, "returnByValue": True}, page)
+        where, items = json.loads(said["result"]["value"])
+    except (TimeoutError, CdpError, KeyError, ValueError):
+        return None  # an origin that has no storage, or whose storage is full
+    finally:
+        going.cancel()
+        await asyncio.gather(going, return_exceptions=True)
+    return dict(items) if where == origin else None
+
+
+async def _set_cookies(cdp: Cdp, cookies: list[Message]) -> None:
+    given = [
+        {name: value for name, value in each.items() if name != "expires" or value not in (-1, None)}
+        for each in cookies
+    ]
+    if not given:
+        return
+    try:
+        await cdp.send("Storage.setCookies", {"cookies": given})
+    except CdpError:  # it takes all or none; one that makes no sense must not cost the others
+        for each in given:
+            with suppress(CdpError):
+                await cdp.send("Storage.setCookies", {"cookies": [each]})
+
+
+def _plain(cookie: Message) -> Message:
+    return {name: cookie[name] for name in COOKIE_FIELDS if name in cookie}
+
+
+def _name(cookie: Message) -> tuple[str, ...]:
+    return (cookie["name"], cookie["domain"], cookie["path"], json.dumps(cookie.get("partitionKey"), sort_keys=True))
+
+
+def _origin(url: str) -> str | None:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.scheme in ("http", "https") else None
+
+
+def _parsed(body: dict[str, Any]) -> tuple[list[Message], dict[str, Items]]:
+    """Read a storage state.
+
+    Raises:
+        Problem: it is none; names the place.
+    """
+    try:
+        cookies = [{name: each[name] for name in COOKIE_FIELDS if name in each} for each in body.get("cookies", [])]
+        for each in cookies:
+            if not all(isinstance(each[name], str) for name in ("name", "value", "domain", "path")):
+                raise TypeError("a cookie's name, value, domain and path are strings")
+        stored = {}
+        for each in body.get("origins", []):
+            if _origin(each["origin"]) != each["origin"]:
+                raise ValueError(f"{each['origin']!r} is not an origin")
+            stored[each["origin"]] = {str(item["name"]): str(item["value"]) for item in each.get("localStorage", [])}
+    except (KeyError, TypeError, ValueError, AttributeError) as e:
+        raise invalid_request(f"this is not a storage state: {type(e).__name__} {e}") from e
+    if len(stored) > ORIGINS_MAX:
+        raise invalid_request(f"a profile has at most {ORIGINS_MAX} origins, not {len(stored)}")
+    return cookies, stored
