@@ -20,6 +20,8 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from agentscope_runtime.sandbox_manager.listening import BACKLOG
 
+MESSAGE_LIMIT = 64 << 20
+"""Bytes of one WebSocket message from outside: programs that drive a browser send it whole files."""
 KEEP_ALIVE = 75
 """Seconds that an idle connection is kept. Longer than clients keep theirs, so that none writes into a closing one."""
 
@@ -66,6 +68,7 @@ def configure(app: ASGIApp, *, grace: float) -> uvicorn.Config:
         loop="auto",  # uvloop where it is installed
         http=QuietProtocol,
         ws="websockets-sansio",
+        ws_max_size=MESSAGE_LIMIT,
         ws_per_message_deflate=False,  # VNC has compressed already; this would only add latency
         log_config=None,
         server_header=False,

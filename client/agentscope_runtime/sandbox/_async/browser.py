@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from agentscope_runtime.sandbox import calls
 from agentscope_runtime.sandbox._async.desktop import DesktopSandboxAsync
 from agentscope_runtime.sandbox.registry import SandboxRegistry
 from agentscope_runtime.sandbox.tools import given
@@ -25,6 +26,30 @@ class BrowserSandboxAsync(DesktopSandboxAsync):
     ```
     """
 
+    async def get_cdp_url_async(self) -> str:
+        """Make an address by which a program drives the same browser: Playwright's `connect_over_cdp`, Puppeteer, ….
+
+        It opens once, within a minute; what opened it may stay as long as the sandbox does.
+        """
+        return (await self._in_hand().do_async(calls.cdp)).url
+
+    # <sync-only>
+    # @property
+    # def cdp_url(self) -> str:
+    #     """An address by which a program drives the browser, once; each look at it makes a new one."""
+    #     return self.get_cdp_url()
+    # </sync-only>
+    # <async-only>
+    @property
+    def cdp_url(self) -> str:
+        """An address by which a program drives the browser, once; `await get_cdp_url_async()` does not block."""
+        from agentscope_runtime.sandbox._sync.connection import Connection
+
+        held = self._in_hand()
+        with Connection(held.connection.origin) as connection:
+            return connection.send(calls.cdp(held.info.sandbox_id)).url
+
+    # </async-only>
     async def browser_navigate(self, url: str) -> ToolResult:
         """Open a web page in the current tab.
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from agentscope_runtime.sandbox import calls
 from agentscope_runtime.sandbox._sync.desktop import DesktopSandbox
 from agentscope_runtime.sandbox.registry import SandboxRegistry
 from agentscope_runtime.sandbox.tools import given
@@ -26,6 +27,17 @@ class BrowserSandbox(DesktopSandbox):
     ```
     """
 
+    def get_cdp_url(self) -> str:
+        """Make an address by which a program drives the same browser: Playwright's `connect_over_cdp`, Puppeteer, ….
+
+        It opens once, within a minute; what opened it may stay as long as the sandbox does.
+        """
+        return (self._in_hand().do(calls.cdp)).url
+
+    @property
+    def cdp_url(self) -> str:
+        """An address by which a program drives the browser, once; each look at it makes a new one."""
+        return self.get_cdp_url()
     def browser_navigate(self, url: str) -> ToolResult:
         """Open a web page in the current tab.
 

@@ -6,6 +6,7 @@ The async and the sync connection send these; the manager's `api/` answers them.
 from __future__ import annotations
 
 from agentscope_runtime.sandbox.calls.base import Call
+from agentscope_runtime.sandbox.calls.browsers import cdp
 from agentscope_runtime.sandbox.calls.commands import (
     command,
     command_output,
@@ -43,6 +44,7 @@ __all__ = [
     "START_ALLOWANCE",
     "Call",
     "call_tool",
+    "cdp",
     "command",
     "command_output",
     "connect",

@@ -7,6 +7,7 @@ seconds since the epoch. Unknown members are ignored when read, so that an older
 from __future__ import annotations
 
 from agentscope_runtime.sandbox.wire.base import SESSION_ID_MAX, Name, TypeName, Wire
+from agentscope_runtime.sandbox.wire.browsers import CdpLink, CdpVersion
 from agentscope_runtime.sandbox.wire.commands import (
     COMMAND_TIMEOUT_MAX,
     CommandInfo,
@@ -31,6 +32,8 @@ __all__ = [
     "COMMAND_TIMEOUT_MAX",
     "KERNEL_NAME",
     "SESSION_ID_MAX",
+    "CdpLink",
+    "CdpVersion",
     "CommandInfo",
     "CommandList",
     "CommandRequest",

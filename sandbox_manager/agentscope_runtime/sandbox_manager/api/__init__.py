@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 
 from agentscope_runtime.sandbox_manager.api import (
+    cdp,
     commands,
     desktop,
     files,
@@ -47,6 +48,7 @@ ROUTERS = (
     commands.router,
     mcp.router,
     desktop.router,
+    cdp.router,
     pages.router,
 )
 

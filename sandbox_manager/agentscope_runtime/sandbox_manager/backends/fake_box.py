@@ -21,10 +21,12 @@ from agentscope_runtime.sandbox.errors import (
     FileNotFound,
     InvalidRequest,
     NotAuthorized,
+    NotFound,
     SandboxError,
     StaleGeneration,
     UnknownTool,
 )
+from agentscope_runtime.sandbox_manager.backends.fake_browser import FakeBrowser
 from agentscope_runtime.sandbox_manager.backends.fake_kernels import FakeKernels
 from agentscope_runtime.sandbox_manager.states import Address
 
@@ -61,6 +63,7 @@ class FakeBox:
         """Set when a tool call arrives."""
         self.files: dict[PurePosixPath, bytes] = {}
         self.folders: set[PurePosixPath] = {WORKSPACE}
+        self.browser = FakeBrowser()
         self._token = token
         self._has_desktop = has_desktop
         self._runners: list[web.AppRunner] = []
@@ -99,6 +102,8 @@ class FakeBox:
         app.router.add_get("/tools", self._list_tools)
         app.router.add_post("/tools/{name}", self._call_tool)
         app.router.add_routes(FakeKernels().routes())
+        if self.sandbox_type == "browser":
+            app.router.add_routes(self.browser.routes())
         app.router.add_get("/files/content", self._read)
         app.router.add_put("/files/content", self._write)
         app.router.add_get("/files/entries", self._entries)
@@ -114,7 +119,8 @@ class FakeBox:
             if request.path != "/health":
                 self._authorise(request)
             return await handler(request)
-        except SandboxError as e:
+        except (SandboxError, web.HTTPNotFound) as failure:
+            e = failure if isinstance(failure, SandboxError) else NotFound(f"there is no {request.path}")
             return web.json_response(e.to_problem(), status=e.status, content_type=PROBLEM_MEDIA_TYPE)
 
     def _authorise(self, request: web.Request) -> None:

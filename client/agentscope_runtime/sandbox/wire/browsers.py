@@ -1,0 +1,25 @@
+"""Browsers that programs drive."""
+
+from __future__ import annotations
+
+from pydantic import ConfigDict
+
+from agentscope_runtime.sandbox.wire.base import Wire
+
+
+class CdpLink(Wire):
+    """Answer of `POST /v1/sandboxes/{id}/cdp`."""
+
+    url: str
+    """`ws://…`, or `wss://…` behind TLS: what programs such as Playwright take. Opens once."""
+    expires_in: float
+    """Seconds until an unopened one is worthless."""
+
+
+class CdpVersion(Wire):
+    """What a browser says of itself, in its own words."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    webSocketDebuggerUrl: str = ""  # noqa: N815 - the protocol's name
+    """Where programs go on."""
