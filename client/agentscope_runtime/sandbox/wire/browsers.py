@@ -21,5 +21,5 @@ class CdpVersion(Wire):
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
-    webSocketDebuggerUrl: str = ""  # noqa: N815 - the protocol's name
+    webSocketDebuggerUrl: str = ""
     """Where programs go on."""
