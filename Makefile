@@ -65,6 +65,10 @@ format: setup ## Format the code and fix what ruff can fix
 	@$(VENV)/bin/ruff check --fix --quiet . || true
 	@$(VENV)/bin/ruff format .
 
+.PHONY: tools-reference
+tools-reference: setup ## Write docs/tools.md from the tools' specs
+	@PYTHONPATH=images $(PY) scripts/tools_reference.py
+
 .PHONY: unasync
 unasync: setup ## Write the client's _sync/ from _async/
 	@$(PY) scripts/unasync.py

@@ -19,6 +19,7 @@ CHECKS: dict[str, list[str]] = {
     "ruff (format)": [f"{BIN}/ruff", "format", "--check", "."],
     "import arrows": [f"{BIN}/lint-imports", "--no-cache"],
     "generated _sync": [sys.executable, "scripts/unasync.py", "--check"],
+    "docs/tools.md": [sys.executable, "scripts/tools_reference.py", "--check"],
     "layout": [f"{BIN}/pytest", "-q", "tests/test_layout.py"],
     "mypy --strict": [f"{BIN}/mypy"],
 }
@@ -26,6 +27,7 @@ CURES = {
     "ruff (lint)": "make format mends much of it",
     "ruff (format)": "make format",
     "generated _sync": "make unasync, and commit what it wrote",
+    "docs/tools.md": "make tools-reference, and commit what it wrote",
 }
 
 

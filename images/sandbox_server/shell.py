@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from sandbox_server.capture import Capture
 from sandbox_server.parts import Arguments, PartFailed, Result, Tool, result, text
 from sandbox_server.processes import Process
+from sandbox_server.shell_spec import SPEC
 from sandbox_server.userland import FULL, UserLand
 
 DEFAULT_TIMEOUT_S = 60.0
@@ -20,14 +21,6 @@ OUTPUT_LIMIT = 1 << 20
 EXIT_TIMED_OUT = 124  # what timeout(1) returns
 EXIT_NOT_STARTED = 126  # what a shell returns for a command that it cannot execute
 NO_PROCESS = os.strerror(errno.EAGAIN)  # what every shell says when it cannot fork
-
-SCHEMA = {
-    "type": "object",
-    "properties": {"command": {"type": "string", "description": "The command line, for bash."}},
-    "required": ["command"],
-    "additionalProperties": False,
-}
-DESCRIPTION = "Run a bash command in /workspace and return its output and exit code."
 
 
 class Shell:
@@ -48,7 +41,7 @@ class Shell:
 
     def tools(self) -> Sequence[Tool]:
         """Return `run_shell_command`."""
-        return (Tool("run_shell_command", "generic", DESCRIPTION, SCHEMA, self._call),)
+        return (SPEC.tool(self._call),)
 
     async def close(self) -> None:
         """Do nothing: commands end with their land."""

@@ -37,10 +37,9 @@ class ToolSpec:
 
     def schema(self) -> Schema:
         """Return the JSON schema of its arguments."""
-        optional = {name: {**schema, "type": [schema["type"], "null"]} for name, schema in self.optional.items()}
         return {
             "type": "object",
-            "properties": {**self.required, **optional},
+            "properties": {**self.required, **{name: _or_null(schema) for name, schema in self.optional.items()}},
             "required": list(self.required),
             "additionalProperties": False,
         }
@@ -58,6 +57,12 @@ class ToolSpec:
             return await call({name: value for name, value in arguments.items() if value is not None}, timeout_s)
 
         return Tool(self.name, self.group, self.description, self.schema(), run, self.aliases())
+
+
+def _or_null(schema: Schema) -> Schema:
+    """Return the schema of an argument that may be null, too; null must then be among its choices."""
+    choices = {"enum": [*schema["enum"], None]} if None not in schema.get("enum", [None]) else {}
+    return {**schema, "type": [schema["type"], "null"], **choices}
 
 
 def string(description: str, **more: Any) -> Schema:
