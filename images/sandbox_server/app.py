@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from aiohttp import web
 
+from sandbox_server.archives import ArchiveRoutes
 from sandbox_server.auth import Guard
 from sandbox_server.config import BoxConfig
 from sandbox_server.files import FileRoutes
@@ -36,7 +37,8 @@ def create_app(config: BoxConfig, parts: Sequence[Part], watchdog: Watchdog) -> 
     app.router.add_get("/ready", Readiness(parts, config.sandbox_type).get)
     app.router.add_post("/heartbeat", _heartbeat)
     app.router.add_routes(ToolRoutes(parts).routes())
-    app.router.add_routes(FileRoutes(Workspace(str(config.workspace))).routes())
+    workspace = Workspace(str(config.workspace))
+    app.router.add_routes([*FileRoutes(workspace).routes(), *ArchiveRoutes(workspace).routes()])
     for part in parts:
         if isinstance(part, Reachable):
             app.router.add_routes(part.routes())

@@ -6,23 +6,19 @@ What a path may be and where it leads is in `workspace`, which blocks; here it i
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-import sys
-from collections.abc import AsyncIterator
-from contextlib import AbstractContextManager
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO
 
 from aiohttp import web
 
-from sandbox_server.problems import Handler, file_error, file_not_found, invalid_request
+from sandbox_server.answering import answering, in_thread, member_of, path_of
+from sandbox_server.problems import invalid_request
+from sandbox_server.sending import send_file
 from sandbox_server.tools import read_object
-from sandbox_server.workspace import MissingFile, OutsideWorkspace, Workspace, WorkspaceError
+from sandbox_server.workspace import Workspace
 
-CHUNK = 1 << 18
+CHUNK = 1 << 20
+"""Bytes that are written at a time: each costs the way to a thread and back."""
 DEPTH_MAX = 64
-
-T = TypeVar("T")
 
 
 class FileRoutes:
@@ -35,35 +31,25 @@ class FileRoutes:
     def routes(self) -> list[web.RouteDef]:
         """Return the routes."""
         return [
-            web.get("/files/content", _answering(self.read), allow_head=False),
-            web.put("/files/content", _answering(self.write)),
-            web.get("/files/entries", _answering(self.entries)),
-            web.get("/files/exists", _answering(self.exists)),
-            web.post("/files/directories", _answering(self.make_folder)),
-            web.post("/files/move", _answering(self.move)),
-            web.delete("/files", _answering(self.remove)),
+            web.get("/files/content", answering(self.read), allow_head=False),
+            web.put("/files/content", answering(self.write)),
+            web.get("/files/entries", answering(self.entries)),
+            web.get("/files/entry", answering(self.entry)),
+            web.get("/files/exists", answering(self.exists)),
+            web.post("/files/directories", answering(self.make_folder)),
+            web.post("/files/move", answering(self.move)),
+            web.delete("/files", answering(self.remove)),
         ]
 
     async def read(self, request: web.Request) -> web.StreamResponse:
-        """Stream a file."""
-        async with _in_thread(self._workspace.reading(_path(request))) as file:
-            size = os.fstat(file.fileno()).st_size
-            response = web.StreamResponse(headers={"Content-Type": "application/octet-stream"})
-            response.content_length = size
-            await response.prepare(request)
-            while size > 0:
-                chunk = await asyncio.to_thread(file.read, min(CHUNK, size))
-                if not chunk:  # it became shorter: the reader must not take this for the whole
-                    raise ConnectionAbortedError("the file shrank while it was read")
-                size -= len(chunk)
-                await response.write(chunk)
-        await response.write_eof()
-        return response
+        """Send a file, or the range of it that is asked for."""
+        async with in_thread(self._workspace.reading(path_of(request))) as file:
+            return await send_file(request, file)
 
     async def write(self, request: web.Request) -> web.Response:
         """Take a file in; it appears under its name when all of it is there."""
-        path = _path(request)
-        async with _in_thread(self._workspace.writing(path)) as file:
+        path = path_of(request)
+        async with in_thread(self._workspace.writing(path)) as file:
             await _copy(request.content, file)
         return web.json_response(await asyncio.to_thread(self._workspace.entry, path))
 
@@ -72,73 +58,34 @@ class FileRoutes:
         depth = request.query.get("depth", "1")
         if not (depth.isascii() and depth.isdigit() and 1 <= int(depth) <= DEPTH_MAX):
             raise invalid_request(f"depth must be a whole number from 1 to {DEPTH_MAX}, not {depth!r}")
-        entries = await asyncio.to_thread(self._workspace.entries, _path(request), int(depth))
+        entries = await asyncio.to_thread(self._workspace.entries, path_of(request), int(depth))
         return web.json_response({"entries": entries})
+
+    async def entry(self, request: web.Request) -> web.Response:
+        """Describe one file or folder."""
+        return web.json_response(await asyncio.to_thread(self._workspace.entry, path_of(request)))
 
     async def exists(self, request: web.Request) -> web.Response:
         """Say whether something is there."""
-        return web.json_response({"exists": await asyncio.to_thread(self._workspace.exists, _path(request))})
+        return web.json_response({"exists": await asyncio.to_thread(self._workspace.exists, path_of(request))})
 
     async def make_folder(self, request: web.Request) -> web.Response:
         """Make a folder."""
-        path = _member(await read_object(request), "path")
+        path = member_of(await read_object(request), "path")
         return web.json_response({"created": await asyncio.to_thread(self._workspace.make_folder, path)})
 
     async def move(self, request: web.Request) -> web.Response:
         """Move or rename."""
         body = await read_object(request)
-        source, destination = _member(body, "source"), _member(body, "destination")
+        source, destination = member_of(body, "source"), member_of(body, "destination")
         return web.json_response(await asyncio.to_thread(self._workspace.move, source, destination))
 
     async def remove(self, request: web.Request) -> web.Response:
         """Remove a file or a tree."""
-        await asyncio.to_thread(self._workspace.remove, _path(request))
+        await asyncio.to_thread(self._workspace.remove, path_of(request))
         return web.Response(status=204)
-
-
-def _answering(handler: Handler) -> Handler:
-    """Translate the errors of the workspace into problems."""
-
-    async def answer(request: web.Request) -> web.StreamResponse:
-        try:
-            return await handler(request)
-        except MissingFile as e:
-            raise file_not_found(str(e)) from e
-        except OutsideWorkspace as e:
-            raise invalid_request(f"path: {e}") from e
-        except WorkspaceError as e:
-            raise file_error(str(e)) from e
-
-    return answer
-
-
-def _path(request: web.Request) -> str:
-    path = request.query.get("path", "")
-    if not path:
-        raise invalid_request("the query parameter 'path' is missing")
-    return path
-
-
-def _member(body: dict[str, Any], name: str) -> str:
-    value = body.get(name)
-    if not isinstance(value, str) or not value:
-        raise invalid_request(f"{name!r} must be a path, not {value!r}")
-    return value
 
 
 async def _copy(source: Any, file: BinaryIO) -> None:
     async for chunk in source.iter_chunked(CHUNK):
         await asyncio.to_thread(file.write, chunk)
-
-
-@contextlib.asynccontextmanager
-async def _in_thread(manager: AbstractContextManager[T]) -> AsyncIterator[T]:
-    """Enter and leave a context manager that blocks in a thread."""
-    value = await asyncio.to_thread(manager.__enter__)
-    try:
-        yield value
-    except BaseException:
-        if not await asyncio.to_thread(manager.__exit__, *sys.exc_info()):
-            raise
-    else:
-        await asyncio.to_thread(manager.__exit__, None, None, None)

@@ -104,6 +104,8 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         code = "not_found" if e.status == 404 else "invalid_request"
         detail = f"{request.method} {request.path}: {e.reason}"
         response = problem_response(e.status, code, e.reason, detail)
+    except ConnectionError:
+        raise  # the caller has left, or an answer was torn on purpose: aiohttp closes the connection
     except Exception:
         # The outermost place: a bug in one handler must not end the connection without a word.
         log.exception("%s %s failed", request.method, request.path)

@@ -11,11 +11,12 @@ import os
 import secrets
 import stat
 from collections.abc import Generator, Iterator
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from sandbox_server.confinement import FOLDER_FLAGS, MissingFile, OutsideWorkspace, Place, WorkspaceError, place
+from sandbox_server.unpacking import merge
 
-__all__ = ["Entry", "MissingFile", "OutsideWorkspace", "Workspace", "WorkspaceError"]
+__all__ = ["Entry", "Folder", "MissingFile", "OutsideWorkspace", "Workspace", "WorkspaceError"]
 
 KINDS = {stat.S_IFREG: "file", stat.S_IFDIR: "dir", stat.S_IFLNK: "symlink"}
 
@@ -23,6 +24,14 @@ Entry = dict[str, Any]
 
 ENTRIES_MAX = 50_000  # their JSON has some ten megabytes
 OPEN_FOLDERS = 64
+
+
+class Folder(NamedTuple):
+    """An open folder."""
+
+    descriptor: int
+    path: str
+    """Where that is, for people and for entries; links are resolved."""
 
 
 class Workspace:
@@ -56,7 +65,7 @@ class Workspace:
         with self._place(path, make_parents=True) as place:
             if not place.name or _is_folder(place):
                 raise WorkspaceError(f"{path!r} is a folder")
-            temporary = f".{place.name[:200]}.{secrets.token_hex(6)}.part"
+            temporary = temporary_name(place.name)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             descriptor = os.open(temporary, flags, _mode(place), dir_fd=place.folder)
             try:
@@ -99,6 +108,38 @@ class Workspace:
                 )
             return entries
 
+    @contextlib.contextmanager
+    def folder(self, path: str) -> Iterator[Folder]:
+        """Open a folder, for all that is in it."""
+        with self._place(path) as place:
+            try:
+                opened = os.open(place.name or ".", FOLDER_FLAGS, dir_fd=place.folder)
+            except NotADirectoryError as e:
+                raise WorkspaceError(f"{path!r} is no folder") from e
+            try:
+                yield Folder(opened, place.path)
+            finally:
+                os.close(opened)
+
+    @contextlib.contextmanager
+    def filling(self, path: str) -> Iterator[int]:
+        """Open an empty folder; what is put into it moves into `path` once it is complete, else it is removed."""
+        with self._place(path, make_parents=True) as place:
+            if place.name and _is_folder(place) is False:
+                raise WorkspaceError(f"{path!r} is there, and no folder")
+            temporary = temporary_name(place.name)
+            os.mkdir(temporary, 0o755, dir_fd=place.folder)
+            try:
+                staged = _open_folder(place.folder, temporary)
+                try:
+                    yield staged
+                    _fill(place, temporary, staged)
+                finally:
+                    os.close(staged)
+            finally:
+                with contextlib.suppress(FileNotFoundError):
+                    _remove_tree(place.folder, temporary)
+
     def make_folder(self, path: str) -> bool:
         """Make a folder, and the folders above it; return False if it was there."""
         with self._place(path, make_parents=True) as place:
@@ -128,11 +169,30 @@ class Workspace:
                 os.unlink(place.name, dir_fd=place.folder)
 
 
-def _is_folder(place: Place) -> bool:
+def temporary_name(name: str) -> str:
+    """Return the name of what takes the place of `name` later."""
+    return f".{name[:200]}.{secrets.token_hex(6)}.part"
+
+
+def _fill(place: Place, temporary: str, staged: int) -> None:
+    """Put a complete folder in its place; in one step where there is none of that name."""
+    if place.name:
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(place.name, dir_fd=place.folder)
+            os.rename(temporary, place.name, src_dir_fd=place.folder, dst_dir_fd=place.folder)
+            return
+    target = os.open(place.name or ".", FOLDER_FLAGS, dir_fd=place.folder)
+    try:
+        merge(staged, target)
+    finally:
+        os.close(target)
+
+
+def _is_folder(place: Place) -> bool | None:
     try:
         return stat.S_ISDIR(os.stat(place.name, dir_fd=place.folder, follow_symlinks=False).st_mode)
     except FileNotFoundError:
-        return False
+        return None
 
 
 def _remove_tree(parent: int, name: str) -> None:
