@@ -10,8 +10,10 @@ from typing import IO, Any, Literal, overload
 from agentscope_runtime.sandbox import calls
 from agentscope_runtime.sandbox._async.connection import DownloadAsync
 from agentscope_runtime.sandbox._async.holding import HoldingAsync
+from agentscope_runtime.sandbox._async.transfers import download_async, upload_async
 from agentscope_runtime.sandbox.errors import FileError, InvalidRequest
 from agentscope_runtime.sandbox.transport import CHUNK
+from agentscope_runtime.sandbox.trees import OutsideLinks
 from agentscope_runtime.sandbox.types import Entries, Entry
 from agentscope_runtime.sandbox.waiting import run_blocking_async
 
@@ -108,6 +110,43 @@ class SandboxFSAsync:
         finally:
             await run_blocking_async(file.close)
 
+    async def download_async(
+        self, path: str, local_path: str | PathLike[str], *, outside_links: OutsideLinks = "refuse"
+    ) -> Path:
+        """Copy a file, or a folder with all in it, to this machine, and return where it is.
+
+        It takes its place when all of it is here; if anything goes wrong before, nothing changed. A file goes into
+        `local_path` where that is a folder; of a folder, what is in it goes into `local_path`, which may exist: then
+        folders are joined, and files of the same names replaced.
+
+        Args:
+            path: The file or folder in the sandbox.
+            local_path: Where it goes; folders on the way are made.
+            outside_links: What becomes of a link in a folder that leads out of it: `refuse` or `skip`. Others stay
+                links.
+
+        Raises:
+            FileNotFound: there is no such file.
+            FileError: it cannot be read there, or not be written here.
+        """
+        return await download_async(self._in_hand(), path, Path(local_path), outside_links)
+
+    async def upload_async(self, local_path: str | PathLike[str], path: str) -> Entry:
+        """Copy a file, or a folder with all in it, into the workspace, and return its entry there.
+
+        It takes its place when all of it is there, as a download does. Links in a folder stay links, and are never
+        followed.
+
+        Args:
+            local_path: The file or folder here.
+            path: Where it goes. With a slash at its end it is the folder that a file goes into. Of a folder, what is
+                in it goes into `path`.
+
+        Raises:
+            FileError: it cannot be read here, or not be written there.
+        """
+        return await upload_async(self._in_hand(), Path(local_path), path)
+
     async def list_async(self, path: str, depth: int = 1) -> Entries:
         """List a folder.
 
@@ -116,6 +155,14 @@ class SandboxFSAsync:
             depth: How many levels; 1 is the folder itself.
         """
         return await self._in_hand().do_async(calls.list_files, path, depth)
+
+    async def stat_async(self, path: str) -> Entry:
+        """Describe one file or folder.
+
+        Raises:
+            FileNotFound: there is none.
+        """
+        return await self._in_hand().do_async(calls.file_entry, path)
 
     async def exists_async(self, path: str) -> bool:
         """Tell whether a path exists."""

@@ -11,8 +11,10 @@ from typing import IO, Any, Literal, overload
 from agentscope_runtime.sandbox import calls
 from agentscope_runtime.sandbox._sync.connection import Download
 from agentscope_runtime.sandbox._sync.holding import Holding
+from agentscope_runtime.sandbox._sync.transfers import download, upload
 from agentscope_runtime.sandbox.errors import FileError, InvalidRequest
 from agentscope_runtime.sandbox.transport import CHUNK
+from agentscope_runtime.sandbox.trees import OutsideLinks
 from agentscope_runtime.sandbox.types import Entries, Entry
 from agentscope_runtime.sandbox.waiting import run_blocking
 
@@ -109,6 +111,43 @@ class SandboxFS:
         finally:
             run_blocking(file.close)
 
+    def download(
+        self, path: str, local_path: str | PathLike[str], *, outside_links: OutsideLinks = "refuse"
+    ) -> Path:
+        """Copy a file, or a folder with all in it, to this machine, and return where it is.
+
+        It takes its place when all of it is here; if anything goes wrong before, nothing changed. A file goes into
+        `local_path` where that is a folder; of a folder, what is in it goes into `local_path`, which may exist: then
+        folders are joined, and files of the same names replaced.
+
+        Args:
+            path: The file or folder in the sandbox.
+            local_path: Where it goes; folders on the way are made.
+            outside_links: What becomes of a link in a folder that leads out of it: `refuse` or `skip`. Others stay
+                links.
+
+        Raises:
+            FileNotFound: there is no such file.
+            FileError: it cannot be read there, or not be written here.
+        """
+        return download(self._in_hand(), path, Path(local_path), outside_links)
+
+    def upload(self, local_path: str | PathLike[str], path: str) -> Entry:
+        """Copy a file, or a folder with all in it, into the workspace, and return its entry there.
+
+        It takes its place when all of it is there, as a download does. Links in a folder stay links, and are never
+        followed.
+
+        Args:
+            local_path: The file or folder here.
+            path: Where it goes. With a slash at its end it is the folder that a file goes into. Of a folder, what is
+                in it goes into `path`.
+
+        Raises:
+            FileError: it cannot be read here, or not be written there.
+        """
+        return upload(self._in_hand(), Path(local_path), path)
+
     def list(self, path: str, depth: int = 1) -> Entries:
         """List a folder.
 
@@ -117,6 +156,14 @@ class SandboxFS:
             depth: How many levels; 1 is the folder itself.
         """
         return self._in_hand().do(calls.list_files, path, depth)
+
+    def stat(self, path: str) -> Entry:
+        """Describe one file or folder.
+
+        Raises:
+            FileNotFound: there is none.
+        """
+        return self._in_hand().do(calls.file_entry, path)
 
     def exists(self, path: str) -> bool:
         """Tell whether a path exists."""

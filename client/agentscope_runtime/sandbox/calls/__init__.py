@@ -19,12 +19,15 @@ from agentscope_runtime.sandbox.calls.commands import (
 )
 from agentscope_runtime.sandbox.calls.desktops import desktop
 from agentscope_runtime.sandbox.calls.files import (
+    file_entry,
     file_exists,
     list_files,
     make_directory,
     move_file,
+    read_archive,
     read_file,
     remove_file,
+    write_archive,
     write_file,
 )
 from agentscope_runtime.sandbox.calls.leases import (
@@ -49,6 +52,7 @@ __all__ = [
     "command_output",
     "connect",
     "desktop",
+    "file_entry",
     "file_exists",
     "lease_options",
     "list_commands",
@@ -58,6 +62,7 @@ __all__ = [
     "mcp_message",
     "move_file",
     "pool",
+    "read_archive",
     "read_file",
     "release",
     "remove_command",
@@ -66,6 +71,7 @@ __all__ = [
     "sandbox",
     "signal_command",
     "start_command",
+    "write_archive",
     "write_command",
     "write_file",
 ]

@@ -23,6 +23,23 @@ def write_file(sandbox_id: str, path: str, content_type: str, body: bytes | None
     return Call(what, "PUT", location, _entry, body, content_type, idempotent=body is not None)
 
 
+def read_archive(sandbox_id: str, path: str) -> Call[bytes]:
+    """Fetch a folder of the workspace as a tar stream."""
+    return Call(f"download {path!r} from {sandbox_id}", "GET", _file(sandbox_id, "archive", path), bytes)
+
+
+def write_archive(sandbox_id: str, path: str) -> Call[Entry]:
+    """Unpack a tar stream, which goes beside the call, into a folder of the workspace."""
+    location = _file(sandbox_id, "archive", path)
+    what = f"upload {path!r} to {sandbox_id}"
+    return Call(what, "PUT", location, _entry, None, "application/x-tar", idempotent=False)
+
+
+def file_entry(sandbox_id: str, path: str) -> Call[Entry]:
+    """Describe one file or folder."""
+    return Call(f"look at {path!r} in {sandbox_id}", "GET", _file(sandbox_id, "entry", path), _entry)
+
+
 def list_files(sandbox_id: str, path: str, depth: int) -> Call[Entries]:
     """List a folder of the workspace, so many levels deep."""
     if depth < 1:

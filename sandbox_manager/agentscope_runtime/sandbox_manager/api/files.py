@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import PurePosixPath
 from urllib.parse import quote
 
@@ -10,26 +11,48 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from agentscope_runtime.sandbox_manager.api.gateway import Ask, Download, pool_of, relay, upload
+from agentscope_runtime.sandbox_manager.api.gateway import Ask, Download, Stream, pool_of, relay, upload
 
 router = APIRouter(prefix="/v1/sandboxes/{sandbox_id}/files", tags=["files"])
 
 QUICK = 60.0
 """Seconds for what does not move contents. Those may take as long as they flow."""
+ASKED = ("range", "if-range")
+SENT = ("content-length", "content-type")
+TAR = "application/x-tar"
 
 
 @router.get("/content", response_class=Response)
 async def read_file(sandbox_id: str, path: str, request: Request) -> Response:
-    """Read a file."""
-    ask = Ask("GET", "/files/content", {"path": path})
+    """Read a file, or the part of it that a Range header asks for."""
+    ask = Ask("GET", "/files/content", {"path": path}, headers=known(request, ASKED))
     return Download(pool_of(request), sandbox_id, ask, quote(PurePosixPath(path).name, safe="") or "file")
 
 
 @router.put("/content", max_body_size=sys.maxsize)  # it streams through: the workspace is the limit
 async def write_file(sandbox_id: str, path: str, request: Request) -> Response:
     """Write a file, and the folders it stands in."""
-    known = {name: value for name in ("content-length", "content-type") if (value := request.headers.get(name))}
-    return await relay(request, sandbox_id, Ask("PUT", "/files/content", {"path": path}, upload(request), known))
+    ask = Ask("PUT", "/files/content", {"path": path}, upload(request), known(request, SENT))
+    return await relay(request, sandbox_id, ask)
+
+
+@router.get("/archive", response_class=Response)
+async def read_archive(sandbox_id: str, path: str, request: Request) -> Response:
+    """Read a folder as a tar stream; links in it come as links."""
+    return Stream(pool_of(request), sandbox_id, Ask("GET", "/files/archive", {"path": path}), TAR)
+
+
+@router.put("/archive", max_body_size=sys.maxsize)
+async def write_archive(sandbox_id: str, path: str, request: Request) -> Response:
+    """Unpack a tar stream into a folder, all of it or nothing; what has the same name there is replaced."""
+    ask = Ask("PUT", "/files/archive", {"path": path}, upload(request), known(request, SENT))
+    return await relay(request, sandbox_id, ask)
+
+
+@router.get("/entry")
+async def entry(sandbox_id: str, path: str, request: Request) -> Response:
+    """Describe one file or folder."""
+    return await relay(request, sandbox_id, Ask("GET", "/files/entry", {"path": path}, timeout=QUICK))
 
 
 @router.get("/entries")
@@ -61,6 +84,11 @@ async def move(sandbox_id: str, request: Request) -> Response:
 async def remove(sandbox_id: str, path: str, request: Request) -> Response:
     """Remove a file, or a folder with all in it; a missing one is fine."""
     return await relay(request, sandbox_id, Ask("DELETE", "/files", {"path": path}, timeout=QUICK))
+
+
+def known(request: Request, names: Iterable[str]) -> dict[str, str]:
+    """Return those headers of a request that a box is to see, too."""
+    return {name: value for name in names if (value := request.headers.get(name))}
 
 
 async def _pass_on(sandbox_id: str, path: str, request: Request) -> Response:

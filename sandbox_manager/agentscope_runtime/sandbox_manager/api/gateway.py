@@ -30,6 +30,8 @@ FOREIGN_CONTENT = {
     "Cache-Control": "no-store",
 }
 """What a box answers is never to be taken for a page of the manager, which would run with its cookies."""
+PASSED = {name.lower().encode(): name for name in ("Content-Length", "Content-Range", "Accept-Ranges", "ETag")}
+"""What a box says of a body and what its reader needs to know."""
 OVER = "The lease that this link was made for is over."
 
 
@@ -125,8 +127,7 @@ class Stream(Response):
         """Send the answer as it comes, no faster than the caller takes it."""
         async with answer(self._pool, self._sandbox_id, self._ask) as response:
             headers = list(self.raw_headers)
-            if response.content_length is not None:
-                headers.append((b"content-length", str(response.content_length).encode()))
+            headers += [(name, value.encode()) for name, key in PASSED.items() if (value := response.headers.get(key))]
             await send({"type": "http.response.start", "status": response.status, "headers": headers})
             await _unless_left(receive, _copy(response, send))
 
