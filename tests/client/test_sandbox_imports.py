@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 
@@ -62,3 +63,39 @@ def test_what_is_not_there_yet_says_what_is() -> None:
     with pytest.raises(AttributeError, match="no attribute 'Toaster'; it has: BaseSandbox"):
         package.Toaster  # noqa: B018
     assert not hasattr(package, "Toaster")
+
+
+def test_paths_of_code_for_other_runtimes() -> None:
+    """Base classes, the dummy, components, kinds, the registry and small functions are where such code finds them."""
+    from agentscope_runtime.sandbox.box.components import SandboxFS, SandboxFSAsync
+    from agentscope_runtime.sandbox.box.dummy import DummySandbox, DummySandboxAsync
+    from agentscope_runtime.sandbox.box.sandbox import Sandbox, SandboxAsync, SandboxBase
+    from agentscope_runtime.sandbox.enums import DynamicEnum, SandboxType
+    from agentscope_runtime.sandbox.registry import SandboxConfig, SandboxRegistry
+    from agentscope_runtime.sandbox.utils import build_image_uri, dynamic_import, get_platform, http_to_ws
+
+    assert issubclass(package.BaseSandbox, Sandbox)
+    assert issubclass(package.BaseSandboxAsync, SandboxAsync)
+    box = DummySandbox()
+    assert isinstance(box, SandboxBase)
+    assert isinstance(DummySandboxAsync(), SandboxBase)
+    assert isinstance(box.fs, SandboxFS)
+    assert isinstance(DummySandboxAsync().fs, SandboxFSAsync)
+    assert issubclass(SandboxType, DynamicEnum)
+    assert isinstance(SandboxRegistry.get_config_by_type("base"), SandboxConfig)
+    assert all(map(callable, (build_image_uri, dynamic_import, get_platform, http_to_ws)))
+
+
+def test_the_managers_insides_are_no_path() -> None:
+    """What other runtimes have there is a service of its own here."""
+    for path in ("agentscope_runtime.sandbox.manager", "agentscope_runtime.common.collections"):
+        with pytest.raises(ModuleNotFoundError):
+            importlib.import_module(path)
+
+
+def test_the_base_of_the_two_is_no_base_of_ones_own() -> None:
+    """Whoever derives from it alone is told what to derive from."""
+    from agentscope_runtime.sandbox.box.sandbox import SandboxBase
+
+    with pytest.raises(TypeError, match="derive it from Sandbox or SandboxAsync"):
+        type("Mine", (SandboxBase,), {})

@@ -22,9 +22,11 @@ from agentscope_runtime.sandbox.types import SandboxType
 if TYPE_CHECKING:
     from agentscope_runtime.sandbox._async.base import BaseSandboxAsync
     from agentscope_runtime.sandbox._async.browser import BrowserSandboxAsync
+    from agentscope_runtime.sandbox._async.dummy import DummySandboxAsync
     from agentscope_runtime.sandbox._async.filesystem import FilesystemSandboxAsync
     from agentscope_runtime.sandbox._sync.base import BaseSandbox
     from agentscope_runtime.sandbox._sync.browser import BrowserSandbox
+    from agentscope_runtime.sandbox._sync.dummy import DummySandbox
     from agentscope_runtime.sandbox._sync.filesystem import FilesystemSandbox
 
 __all__ = [
@@ -32,6 +34,8 @@ __all__ = [
     "BaseSandboxAsync",
     "BrowserSandbox",
     "BrowserSandboxAsync",
+    "DummySandbox",
+    "DummySandboxAsync",
     "FilesystemSandbox",
     "FilesystemSandboxAsync",
     "SandboxError",
@@ -44,6 +48,8 @@ _CLASSES = {
     "BaseSandboxAsync": "_async.base",
     "BrowserSandbox": "_sync.browser",
     "BrowserSandboxAsync": "_async.browser",
+    "DummySandbox": "_sync.dummy",
+    "DummySandboxAsync": "_async.dummy",
     "FilesystemSandbox": "_sync.filesystem",
     "FilesystemSandboxAsync": "_async.filesystem",
 }

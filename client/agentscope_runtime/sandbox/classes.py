@@ -5,11 +5,9 @@ The registry knows classes that are imported already; here is how the built-in o
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, TypeVar
 
-from agentscope_runtime.sandbox import _CLASSES
-from agentscope_runtime.sandbox import __name__ as _PACKAGE
+from agentscope_runtime import sandbox
 from agentscope_runtime.sandbox.registry import SandboxRegistry
 from agentscope_runtime.sandbox.types import plain_type
 
@@ -38,6 +36,6 @@ def async_class_for(sandbox_type: str) -> type[SandboxAsync]:
 
 def _newest(sandbox_type: str, twin: str, above: type[_T]) -> type[_T] | None:
     module = f"{twin}.{plain_type(sandbox_type)}"
-    if module in _CLASSES.values():
-        importlib.import_module(f"{_PACKAGE}.{module}")
-    return next((cls for cls in SandboxRegistry.get_classes_by_type(sandbox_type) if issubclass(cls, above)), None)
+    built_in = [getattr(sandbox, name) for name, place in sandbox._CLASSES.items() if place == module]
+    known = (*SandboxRegistry.get_classes_by_type(sandbox_type), *built_in)
+    return next((cls for cls in known if issubclass(cls, above)), None)

@@ -57,6 +57,12 @@ class Share:
             _process.leave(self)
 
 
+def is_running() -> bool:
+    """Tell whether anybody in this process has a share in its manager now."""
+    with _process.lock:
+        return _process.is_running
+
+
 class _Process:
     """The manager of this process, and who shares it. Call with the lock held."""
 
@@ -64,6 +70,10 @@ class _Process:
         self.lock = threading.Lock()
         self._manager: RunningManager | None = None
         self._shares: set[Share] = set()
+
+    @property
+    def is_running(self) -> bool:
+        return self._manager is not None
 
     def enter(self, share: Share, sandbox_types: tuple[str, ...]) -> Origin:
         if self._manager is None:

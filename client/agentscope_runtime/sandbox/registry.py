@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
 
@@ -147,6 +148,8 @@ class SandboxRegistry:
         )
         _ = config.limits  # a wrong size is an error here, not when the first sandbox starts
         cls._configs[name] = config
+        with suppress(ValueError):  # `a-b` and `a_b` are two kinds, and one attribute
+            SandboxType.add_member(name)
         return cls.attach(name)
 
     @classmethod

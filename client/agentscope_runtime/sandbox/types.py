@@ -1,57 +1,15 @@
-"""The kinds of sandbox there are, and the names that travel with them.
-
-Not here: which class or image serves a kind (`registry`), and what a kind can do (`_async`).
-"""
+"""The types of what the client's methods take and return; the kinds of sandbox are in `enums`."""
 
 from __future__ import annotations
 
 from typing import Any, Literal, NewType, TypedDict
 
+# Under this module's name, too: whoever uses the types asks for these here.
+from agentscope_runtime.sandbox.enums import SandboxType as SandboxType
+from agentscope_runtime.sandbox.enums import plain_type as plain_type
+
 SandboxId = NewType("SandboxId", str)
 """Names one sandbox, and its container, for its whole life: `sbx-` and 20 lower-case letters or digits."""
-
-
-class SandboxType(str):
-    """A kind of sandbox: `SandboxType("browser")`, or `SandboxType.BROWSER`.
-
-    The built-in kinds are class attributes. A kind of your own is any other name of lower-case letters, digits,
-    hyphens and underscores, known once `SandboxRegistry.register` has seen it; one that ends in `_async` is the kind
-    without that ending. It is a `str`, so that it travels as it is.
-    """
-
-    __slots__ = ()
-
-    BASE: SandboxType
-    BASE_ASYNC: SandboxType
-    BROWSER: SandboxType
-    BROWSER_ASYNC: SandboxType
-    FILESYSTEM: SandboxType
-    FILESYSTEM_ASYNC: SandboxType
-    GUI: SandboxType
-    GUI_ASYNC: SandboxType
-
-    def __repr__(self) -> str:
-        return f"SandboxType({str(self)!r})"
-
-    @property
-    def value(self) -> str:
-        """The plain name, as the peer's enum had it."""
-        return str(self)
-
-
-SandboxType.BASE = SandboxType("base")
-SandboxType.BASE_ASYNC = SandboxType("base_async")
-SandboxType.BROWSER = SandboxType("browser")
-SandboxType.BROWSER_ASYNC = SandboxType("browser_async")
-SandboxType.FILESYSTEM = SandboxType("filesystem")
-SandboxType.FILESYSTEM_ASYNC = SandboxType("filesystem_async")
-SandboxType.GUI = SandboxType("gui")
-SandboxType.GUI_ASYNC = SandboxType("gui_async")
-
-
-def plain_type(sandbox_type: str) -> str:
-    """Return the name of the kind itself: `browser_async` asks for an async class of the kind `browser`."""
-    return str(sandbox_type).removesuffix("_async")
 
 
 class Options(TypedDict, total=False):
@@ -61,6 +19,15 @@ class Options(TypedDict, total=False):
     """The user's profile that a browser begins with, and leaves its logins to."""
     resolution: str | None
     """Of the desktop, in pixels: `1600x1000`."""
+
+
+class BoxOptions(Options, total=False):
+    """What the classes' constructors take by name beyond their first arguments."""
+
+    lazy: bool
+    """Whether the sandbox is connected at its first use only."""
+    timeout: float | None
+    """Seconds for a tool call that names none; by default what its kind is registered with."""
 
 
 class Entry(TypedDict):

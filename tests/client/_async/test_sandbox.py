@@ -23,9 +23,9 @@ from agentscope_runtime.sandbox.errors import (
 from agentscope_runtime.sandbox.registry import SandboxRegistry
 
 
-def base(manager: ScriptedManager, **more: str) -> BaseSandboxAsync:
+def base(manager: ScriptedManager, sandbox_id: str | None = None, sandbox_type: str | None = None) -> BaseSandboxAsync:
     """Make a base sandbox of this manager."""
-    return BaseSandboxAsync(base_url=manager.url, bearer_token=KEY, **more)
+    return BaseSandboxAsync(sandbox_id, manager.url, KEY, sandbox_type)
 
 
 async def test_a_block_leases_one_sandbox_and_gives_it_back(manager: ScriptedManager) -> None:

@@ -24,9 +24,9 @@ from agentscope_runtime.sandbox.errors import (
 from agentscope_runtime.sandbox.registry import SandboxRegistry
 
 
-def base(manager: ScriptedManager, **more: str) -> BaseSandbox:
+def base(manager: ScriptedManager, sandbox_id: str | None = None, sandbox_type: str | None = None) -> BaseSandbox:
     """Make a base sandbox of this manager."""
-    return BaseSandbox(base_url=manager.url, bearer_token=KEY, **more)
+    return BaseSandbox(sandbox_id, manager.url, KEY, sandbox_type)
 
 
 def test_a_block_leases_one_sandbox_and_gives_it_back(manager: ScriptedManager) -> None:

@@ -204,7 +204,7 @@ async def test_a_renewal_that_fails_is_tried_again(manager: ScriptedManager, cap
         await service.stop()
         assert not one.renew()
         with pytest.raises(InvalidRequest):
-            service._link()
+            service._way.link()
 
 
 async def test_the_end_waits_for_no_renewal(manager: ScriptedManager, monkeypatch: pytest.MonkeyPatch) -> None:

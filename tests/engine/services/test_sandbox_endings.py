@@ -150,7 +150,7 @@ async def test_a_session_that_connects_too_late_is_refused(manager: ScriptedMana
     class Late(SandboxService):
         def _open(self) -> None:
             super()._open()
-            self._stopped = True
+            self._way.stopped = True
 
     service = Late(manager.url, KEY)
     with pytest.raises(InvalidRequest, match="is stopped"):

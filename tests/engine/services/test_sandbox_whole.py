@@ -45,7 +45,7 @@ async def test_all_or_none() -> None:
     async with SandboxService() as service:
         with pytest.raises(UnknownSandboxType, match="toaster"):
             service.connect("s", "u", ["base", "toaster"])
-        origin = service._link().origin
+        origin = service._way.link().origin
         answer = httpx.get(f"{origin.base_url}/v1/leases", headers={"Authorization": f"Bearer {origin.key}"})
         assert answer.json() == {"leases": []}
 

@@ -209,7 +209,7 @@ class SandboxCommandsAsync:
             InvalidRequest: there is no such folder, or a variable is wrong.
             Unavailable: the sandbox has no room for another command.
         """
-        held = self._in_hand()
+        held = await self._in_hand().opened_async()
         call = calls.run_command(
             held.info.sandbox_id, command, cwd=cwd, environment=environment, timeout=timeout, data=stdin
         )

@@ -53,7 +53,7 @@ class SandboxFSAsync:
         """
         if fmt not in ("text", "bytes", "stream"):
             raise InvalidRequest(f"fmt is {fmt!r}; it can be 'text', 'bytes' or 'stream'")
-        held = self._in_hand()
+        held = await self._in_hand().opened_async()
         if fmt == "stream":
             return await held.connection.download_async(calls.read_file(held.info.sandbox_id, path), chunk_size)
         data = await held.do_async(calls.read_file, path)
@@ -72,7 +72,7 @@ class SandboxFSAsync:
             data: Text (written as UTF-8), bytes, an open binary file, or an iterable of chunks.
             content_type: What it is; sandboxes take any.
         """
-        held = self._in_hand()
+        held = await self._in_hand().opened_async()
         if isinstance(data, str):
             data = data.encode()
         if isinstance(data, (bytes, bytearray, memoryview)):

@@ -5,70 +5,79 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, Protocol, Self, TypeVar
 
 from agentscope_runtime.sandbox import calls
 from agentscope_runtime.sandbox._async.connection import ConnectionAsync
+from agentscope_runtime.sandbox.described import Description
 from agentscope_runtime.sandbox.embedded import Share
 from agentscope_runtime.sandbox.errors import InvalidRequest, NotAuthorized, SandboxError, Unavailable
 from agentscope_runtime.sandbox.settings import find_origin
-from agentscope_runtime.sandbox.waiting import run_blocking_async, shielded_async
-from agentscope_runtime.sandbox.wire import LeaseInfo, LeaseOptions, SandboxInfo
+from agentscope_runtime.sandbox.waiting import lock_async, run_blocking_async, shielded_async
+from agentscope_runtime.sandbox.wire import LeaseInfo, SandboxInfo
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What is asked for."""
+class SourceAsync(Protocol):
+    """Where a sandbox comes from when it is needed."""
 
-    base_url: str | None
-    """Where the manager is; None is one in this process."""
-    bearer_token: str | None
-    sandbox_type: str
-    sandbox_id: str | None = None
-    """One that exists, instead of a new one."""
-    options: LeaseOptions | None = None
+    owned: bool
+    """Whether whoever gets it has to give it back."""
+
+    async def get_async(self, opening: AsyncExitStack) -> tuple[ConnectionAsync, SandboxInfo]:
+        """Get it; what has to be given back at the end goes onto the stack."""
 
 
 class HoldingAsync:
-    """A sandbox in hand. Closing gives back what was opened for it, in reverse order, and nothing else."""
+    """A sandbox in hand, or at hand: one that is not opened yet is got at its first use.
 
-    def __init__(self, connection: ConnectionAsync, info: SandboxInfo, opened: AsyncExitStack | None = None) -> None:
-        """Hold a sandbox; `opened` is what closing closes, nothing where somebody else cares for it."""
-        self.connection = connection
-        self.info = info
-        self._opened = opened
+    Closing gives back what was opened for it, in reverse order, and nothing else.
+    """
+
+    def __init__(self, source: SourceAsync) -> None:
+        """Hold what a source gives; `opened_async` gets it at once."""
+        self._source = source
+        self._turn = lock_async()
+        self._held = source.given if isinstance(source, GivenAsync) else None
+        self._opened: AsyncExitStack | None = None
+        self._closed = False
 
     @property
     def owned(self) -> bool:
         """Whether there is something to give back."""
-        return self._opened is not None
+        return self._opened is not None and self._source.owned
 
-    @classmethod
-    async def open_async(cls, order: Order) -> HoldingAsync:
-        """Reach the manager, starting one in this process if there is no `base_url`, and get the sandbox.
+    @property
+    def is_open(self) -> bool:
+        """Whether the sandbox was got."""
+        return self._held is not None
 
-        With a `sandbox_id` it is that one, which stays when this closes; else a new lease of a session of its own.
-        """
-        async with AsyncExitStack() as opening:
-            connection = await opening.enter_async_context(_WayAsync(order))
-            if order.sandbox_id is not None:
-                info = await connection.send_async(calls.sandbox(order.sandbox_id))
-            else:
-                lease = await opening.enter_async_context(_LeaseAsync(connection, order))
-                info = lease.sandboxes[0]
-            return cls(connection, info, opening.pop_all())
-        raise AssertionError("nothing above swallows an exception")
+    @property
+    def connection(self) -> ConnectionAsync:
+        """The way to the manager; there is one once the sandbox was got."""
+        return self._got()[0]
+
+    @property
+    def info(self) -> SandboxInfo:
+        """What was known of the sandbox when it was got."""
+        return self._got()[1]
+
+    async def opened_async(self) -> Self:
+        """Get the sandbox, if that was not done yet; return this."""
+        if self._held is None:
+            async with self._turn:
+                await self._open_async()
+        return self
 
     async def do_async(
         self, make: Callable[Concatenate[str, P], calls.Call[T]], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Send the call that `make` makes for this sandbox, and return its answer."""
-        return await self.connection.send_async(make(self.info.sandbox_id, *args, **kwargs))
+        connection, info = (await self.opened_async())._got()
+        return await connection.send_async(make(info.sandbox_id, *args, **kwargs))
 
     async def close_async(
         self,
@@ -77,20 +86,70 @@ class HoldingAsync:
         trace: TracebackType | None = None,
     ) -> None:
         """Give back; where an exception is on its way already, a failure to do so is noted on it, not raised."""
-        if self._opened is not None:
-            opened, self._opened = self._opened, None
-            await opened.__aexit__(kind, error, trace)
+        self._closed = True
+        async with self._turn:  # a first use may be getting it just now
+            if self._opened is not None:
+                opened, self._opened = self._opened, None
+                await opened.__aexit__(kind, error, trace)
+
+    async def _open_async(self) -> None:
+        if self._closed:
+            raise InvalidRequest("this sandbox was closed before it was used")
+        if self._held is None:
+            async with AsyncExitStack() as opening:
+                self._held = await self._source.get_async(opening)
+                self._opened = opening.pop_all()
+
+    def _got(self) -> tuple[ConnectionAsync, SandboxInfo]:
+        if self._held is None:
+            raise InvalidRequest("this sandbox is connected at its first use, and was not used yet: run a tool first")
+        return self._held
+
+
+class OrderedAsync:
+    """A sandbox as it is described: one that exists, or a new one that a lease of its own holds."""
+
+    owned = True
+
+    def __init__(self, wanted: Description) -> None:
+        """Describe it; nothing happens yet."""
+        self._wanted = wanted
+
+    async def get_async(self, opening: AsyncExitStack) -> tuple[ConnectionAsync, SandboxInfo]:
+        """Reach the manager, starting one in this process if there is no `base_url`, and get the sandbox.
+
+        One that exists stays when this closes.
+        """
+        connection = await opening.enter_async_context(_WayAsync(self._wanted))
+        if self._wanted.sandbox_id is not None:
+            return connection, await connection.send_async(calls.sandbox(self._wanted.sandbox_id))
+        lease = await opening.enter_async_context(_LeaseAsync(connection, self._wanted))
+        return connection, lease.sandboxes[0]
+
+
+class GivenAsync:
+    """A sandbox that was got already, for which somebody else cares."""
+
+    owned = False
+
+    def __init__(self, connection: ConnectionAsync, info: SandboxInfo) -> None:
+        """Take what was got."""
+        self.given = (connection, info)
+
+    async def get_async(self, opening: AsyncExitStack) -> tuple[ConnectionAsync, SandboxInfo]:
+        """See `SourceAsync.get_async`."""
+        return self.given
 
 
 class _WayAsync:
     """A connection to a manager that is there, or that runs in this process from now on."""
 
-    def __init__(self, order: Order) -> None:
-        if order.base_url is None:
-            self._share: Share | None = Share(order.sandbox_type)
+    def __init__(self, wanted: Description) -> None:
+        if wanted.base_url is None:
+            self._share: Share | None = Share(wanted.sandbox_type)
         else:
             self._share = None
-            self._origin = find_origin(order.base_url, order.bearer_token)
+            self._origin = find_origin(wanted.base_url, wanted.bearer_token)
 
     async def __aenter__(self) -> ConnectionAsync:
         try:
@@ -120,13 +179,13 @@ class _WayAsync:
 class _LeaseAsync:
     """A lease of one sandbox to a session that nobody else knows."""
 
-    def __init__(self, connection: ConnectionAsync, order: Order) -> None:
+    def __init__(self, connection: ConnectionAsync, wanted: Description) -> None:
         self._connection = connection
-        self._order = order
+        self._wanted = wanted
         self._session_id = uuid.uuid4().hex
 
     async def __aenter__(self) -> LeaseInfo:
-        call = calls.connect(self._session_id, "", [self._order.sandbox_type], self._order.options)
+        call = calls.connect(self._session_id, "", [self._wanted.sandbox_type], self._wanted.options)
         try:
             return await self._connection.send_async(call)
         except (InvalidRequest, NotAuthorized, Unavailable):

@@ -204,7 +204,7 @@ class SandboxCommands:
             InvalidRequest: there is no such folder, or a variable is wrong.
             Unavailable: the sandbox has no room for another command.
         """
-        held = self._in_hand()
+        held = self._in_hand().opened()
         call = calls.run_command(
             held.info.sandbox_id, command, cwd=cwd, environment=environment, timeout=timeout, data=stdin
         )

@@ -54,7 +54,7 @@ class SandboxFS:
         """
         if fmt not in ("text", "bytes", "stream"):
             raise InvalidRequest(f"fmt is {fmt!r}; it can be 'text', 'bytes' or 'stream'")
-        held = self._in_hand()
+        held = self._in_hand().opened()
         if fmt == "stream":
             return held.connection.download(calls.read_file(held.info.sandbox_id, path), chunk_size)
         data = held.do(calls.read_file, path)
@@ -73,7 +73,7 @@ class SandboxFS:
             data: Text (written as UTF-8), bytes, an open binary file, or an iterable of chunks.
             content_type: What it is; sandboxes take any.
         """
-        held = self._in_hand()
+        held = self._in_hand().opened()
         if isinstance(data, str):
             data = data.encode()
         if isinstance(data, (bytes, bytearray, memoryview)):

@@ -6,70 +6,79 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, Protocol, Self, TypeVar
 
 from agentscope_runtime.sandbox import calls
 from agentscope_runtime.sandbox._sync.connection import Connection
+from agentscope_runtime.sandbox.described import Description
 from agentscope_runtime.sandbox.embedded import Share
 from agentscope_runtime.sandbox.errors import InvalidRequest, NotAuthorized, SandboxError, Unavailable
 from agentscope_runtime.sandbox.settings import find_origin
-from agentscope_runtime.sandbox.waiting import run_blocking, shielded
-from agentscope_runtime.sandbox.wire import LeaseInfo, LeaseOptions, SandboxInfo
+from agentscope_runtime.sandbox.waiting import lock, run_blocking, shielded
+from agentscope_runtime.sandbox.wire import LeaseInfo, SandboxInfo
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What is asked for."""
+class Source(Protocol):
+    """Where a sandbox comes from when it is needed."""
 
-    base_url: str | None
-    """Where the manager is; None is one in this process."""
-    bearer_token: str | None
-    sandbox_type: str
-    sandbox_id: str | None = None
-    """One that exists, instead of a new one."""
-    options: LeaseOptions | None = None
+    owned: bool
+    """Whether whoever gets it has to give it back."""
+
+    def get(self, opening: ExitStack) -> tuple[Connection, SandboxInfo]:
+        """Get it; what has to be given back at the end goes onto the stack."""
 
 
 class Holding:
-    """A sandbox in hand. Closing gives back what was opened for it, in reverse order, and nothing else."""
+    """A sandbox in hand, or at hand: one that is not opened yet is got at its first use.
 
-    def __init__(self, connection: Connection, info: SandboxInfo, opened: ExitStack | None = None) -> None:
-        """Hold a sandbox; `opened` is what closing closes, nothing where somebody else cares for it."""
-        self.connection = connection
-        self.info = info
-        self._opened = opened
+    Closing gives back what was opened for it, in reverse order, and nothing else.
+    """
+
+    def __init__(self, source: Source) -> None:
+        """Hold what a source gives; `opened` gets it at once."""
+        self._source = source
+        self._turn = lock()
+        self._held = source.given if isinstance(source, Given) else None
+        self._opened: ExitStack | None = None
+        self._closed = False
 
     @property
     def owned(self) -> bool:
         """Whether there is something to give back."""
-        return self._opened is not None
+        return self._opened is not None and self._source.owned
 
-    @classmethod
-    def open(cls, order: Order) -> Holding:
-        """Reach the manager, starting one in this process if there is no `base_url`, and get the sandbox.
+    @property
+    def is_open(self) -> bool:
+        """Whether the sandbox was got."""
+        return self._held is not None
 
-        With a `sandbox_id` it is that one, which stays when this closes; else a new lease of a session of its own.
-        """
-        with ExitStack() as opening:
-            connection = opening.enter_context(_Way(order))
-            if order.sandbox_id is not None:
-                info = connection.send(calls.sandbox(order.sandbox_id))
-            else:
-                lease = opening.enter_context(_Lease(connection, order))
-                info = lease.sandboxes[0]
-            return cls(connection, info, opening.pop_all())
-        raise AssertionError("nothing above swallows an exception")
+    @property
+    def connection(self) -> Connection:
+        """The way to the manager; there is one once the sandbox was got."""
+        return self._got()[0]
+
+    @property
+    def info(self) -> SandboxInfo:
+        """What was known of the sandbox when it was got."""
+        return self._got()[1]
+
+    def opened(self) -> Self:
+        """Get the sandbox, if that was not done yet; return this."""
+        if self._held is None:
+            with self._turn:
+                self._open()
+        return self
 
     def do(
         self, make: Callable[Concatenate[str, P], calls.Call[T]], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Send the call that `make` makes for this sandbox, and return its answer."""
-        return self.connection.send(make(self.info.sandbox_id, *args, **kwargs))
+        connection, info = (self.opened())._got()
+        return connection.send(make(info.sandbox_id, *args, **kwargs))
 
     def close(
         self,
@@ -78,20 +87,70 @@ class Holding:
         trace: TracebackType | None = None,
     ) -> None:
         """Give back; where an exception is on its way already, a failure to do so is noted on it, not raised."""
-        if self._opened is not None:
-            opened, self._opened = self._opened, None
-            opened.__exit__(kind, error, trace)
+        self._closed = True
+        with self._turn:  # a first use may be getting it just now
+            if self._opened is not None:
+                opened, self._opened = self._opened, None
+                opened.__exit__(kind, error, trace)
+
+    def _open(self) -> None:
+        if self._closed:
+            raise InvalidRequest("this sandbox was closed before it was used")
+        if self._held is None:
+            with ExitStack() as opening:
+                self._held = self._source.get(opening)
+                self._opened = opening.pop_all()
+
+    def _got(self) -> tuple[Connection, SandboxInfo]:
+        if self._held is None:
+            raise InvalidRequest("this sandbox is connected at its first use, and was not used yet: run a tool first")
+        return self._held
+
+
+class Ordered:
+    """A sandbox as it is described: one that exists, or a new one that a lease of its own holds."""
+
+    owned = True
+
+    def __init__(self, wanted: Description) -> None:
+        """Describe it; nothing happens yet."""
+        self._wanted = wanted
+
+    def get(self, opening: ExitStack) -> tuple[Connection, SandboxInfo]:
+        """Reach the manager, starting one in this process if there is no `base_url`, and get the sandbox.
+
+        One that exists stays when this closes.
+        """
+        connection = opening.enter_context(_Way(self._wanted))
+        if self._wanted.sandbox_id is not None:
+            return connection, connection.send(calls.sandbox(self._wanted.sandbox_id))
+        lease = opening.enter_context(_Lease(connection, self._wanted))
+        return connection, lease.sandboxes[0]
+
+
+class Given:
+    """A sandbox that was got already, for which somebody else cares."""
+
+    owned = False
+
+    def __init__(self, connection: Connection, info: SandboxInfo) -> None:
+        """Take what was got."""
+        self.given = (connection, info)
+
+    def get(self, opening: ExitStack) -> tuple[Connection, SandboxInfo]:
+        """See `Source.get`."""
+        return self.given
 
 
 class _Way:
     """A connection to a manager that is there, or that runs in this process from now on."""
 
-    def __init__(self, order: Order) -> None:
-        if order.base_url is None:
-            self._share: Share | None = Share(order.sandbox_type)
+    def __init__(self, wanted: Description) -> None:
+        if wanted.base_url is None:
+            self._share: Share | None = Share(wanted.sandbox_type)
         else:
             self._share = None
-            self._origin = find_origin(order.base_url, order.bearer_token)
+            self._origin = find_origin(wanted.base_url, wanted.bearer_token)
 
     def __enter__(self) -> Connection:
         try:
@@ -121,13 +180,13 @@ class _Way:
 class _Lease:
     """A lease of one sandbox to a session that nobody else knows."""
 
-    def __init__(self, connection: Connection, order: Order) -> None:
+    def __init__(self, connection: Connection, wanted: Description) -> None:
         self._connection = connection
-        self._order = order
+        self._wanted = wanted
         self._session_id = uuid.uuid4().hex
 
     def __enter__(self) -> LeaseInfo:
-        call = calls.connect(self._session_id, "", [self._order.sandbox_type], self._order.options)
+        call = calls.connect(self._session_id, "", [self._wanted.sandbox_type], self._wanted.options)
         try:
             return self._connection.send(call)
         except (InvalidRequest, NotAuthorized, Unavailable):

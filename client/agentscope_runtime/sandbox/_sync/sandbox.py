@@ -10,15 +10,13 @@ from typing import Any, Self, Unpack
 
 from agentscope_runtime.sandbox import calls, tools
 from agentscope_runtime.sandbox._sync.commands import SandboxCommands
-from agentscope_runtime.sandbox._sync.connection import Connection
 from agentscope_runtime.sandbox._sync.files import SandboxFS
-from agentscope_runtime.sandbox._sync.holding import Holding, Order
+from agentscope_runtime.sandbox._sync.holding import Holding, Ordered, Source
 from agentscope_runtime.sandbox._sync.kernels import SandboxKernels
+from agentscope_runtime.sandbox.described import describe
 from agentscope_runtime.sandbox.errors import InvalidRequest
-from agentscope_runtime.sandbox.registry import SandboxRegistry
-from agentscope_runtime.sandbox.types import Options, SandboxType, ToolResult, plain_type
+from agentscope_runtime.sandbox.types import BoxOptions, SandboxType, ToolResult
 from agentscope_runtime.sandbox.waiting import lock
-from agentscope_runtime.sandbox.wire import SandboxInfo
 
 
 class Sandbox:
@@ -34,7 +32,7 @@ class Sandbox:
         bearer_token: str | None = None,
         sandbox_type: SandboxType | str | None = None,
         workspace_dir: str | None = None,
-        **options: Unpack[Options],
+        **options: Unpack[BoxOptions],
     ) -> None:
         """Describe a sandbox; nothing happens before it is started.
 
@@ -44,63 +42,64 @@ class Sandbox:
             bearer_token: The manager's key. A manager on this machine without a configured key needs none here.
             sandbox_type: The kind of sandbox; by default what this class is registered for.
             workspace_dir: Not supported yet, and refused.
-            options: What the new sandbox shall be beyond its kind; `types.Options` has their names.
+            options: What the new sandbox shall be beyond its kind, and how it is used; `types.BoxOptions` has their
+                names.
         """
-        if workspace_dir is not None:
-            raise InvalidRequest("workspace_dir is not supported yet; put files into the sandbox with box.fs")
-        self.sandbox_type = SandboxType(plain_type(sandbox_type or SandboxRegistry.get_config(type(self)).sandbox_type))
-        kind = SandboxRegistry.list_all_sandboxes().get(self.sandbox_type)  # the manager may know more kinds
-        self._tool_timeout = None if kind is None else kind.timeout
-        self.workspace_dir = workspace_dir
+        arguments = (sandbox_id, base_url, bearer_token, sandbox_type, workspace_dir)
+        self._wanted = describe(type(self), arguments, options)
+        self.sandbox_type = self._wanted.sandbox_type
+        self.workspace_dir = None
         self.fs = SandboxFS(self._in_hand)
         self.kernels = SandboxKernels(self._in_hand)
-        self._options = calls.lease_options(f"{type(self).__name__}()", options)
-        if sandbox_id is not None and options:
-            raise InvalidRequest(f"{', '.join(options)}: only of a new sandbox, not of {sandbox_id}, which exists")
         self.commands = SandboxCommands(self._in_hand)
-        self._wanted_id = sandbox_id
-        self._base_url = base_url
-        self._bearer_token = bearer_token
+        self._source: Source = Ordered(self._wanted)
         self._turn = lock()
         self._holding: Holding | None = None
 
     @classmethod
-    def of(cls, connection: Connection, info: SandboxInfo) -> Self:
-        """Make a started object for a sandbox that somebody else leased; closing it gives nothing back."""
-        box = cls(info.sandbox_id, connection.origin.base_url, sandbox_type=info.sandbox_type)
-        box._holding = Holding(connection, info)
+    def of(cls, source: Source, sandbox_type: str) -> Self:
+        """Make a started object for a sandbox that comes from elsewhere; a class of one's own gets no arguments.
+
+        It may be of another kind than its class serves: a base sandbox stands in for kinds without a class.
+        """
+        box = cls()
+        if (kind := SandboxType(sandbox_type)) != box.sandbox_type:
+            box._wanted = describe(type(box), (None, None, None, kind, None), {})
+            box.sandbox_type = kind
+        box._source = source
+        box._holding = Holding(source)
         return box
 
     @property
     def sandbox_id(self) -> str | None:
-        """The name of the sandbox; None before it is started."""
-        return self._wanted_id if self._holding is None else self._holding.info.sandbox_id
+        """The name of the sandbox; None before it is started, or as long as it is lazy and was not used yet."""
+        return self._wanted.sandbox_id if (held := self._held()) is None else held.info.sandbox_id
 
     @property
     def base_url(self) -> str | None:
         """Where the manager is; None before one is started in this process."""
-        return self._base_url if self._holding is None else self._holding.connection.origin.base_url
+        return self._wanted.base_url if (held := self._held()) is None else held.connection.origin.base_url
 
     @property
     def bearer_token(self) -> str | None:
         """The manager's key: the one that was given, or found when the sandbox was started."""
-        return self._bearer_token if self._holding is None else self._holding.connection.origin.key
+        return self._wanted.bearer_token if (held := self._held()) is None else held.connection.origin.key
 
     @property
     def embed_mode(self) -> bool:
         """Whether the manager runs in this process."""
-        return self._base_url is None if self._holding is None else self._holding.connection.origin.in_process
+        return self._wanted.base_url is None if (held := self._held()) is None else held.connection.origin.in_process
 
     def start(self) -> Self:
-        """Get the sandbox, and return once it works; started twice is started once.
+        """Get the sandbox, and return once it works; started twice is started once, a lazy one at its first use.
 
         Raises:
             SandboxError: there is none to be had; the class and the message say why.
         """
         with self._turn:
             if self._holding is None:
-                order = Order(self._base_url, self._bearer_token, self.sandbox_type, self._wanted_id, self._options)
-                self._holding = Holding.open(order)
+                holding = Holding(self._source)
+                self._holding = holding if self._wanted.lazy else holding.opened()
         return self
 
     def close(self) -> None:
@@ -151,7 +150,7 @@ class Sandbox:
             SandboxError: the tool could not be run at all.
         """
         held = self._in_hand()
-        seconds = self._tool_timeout if timeout is None else timeout
+        seconds = self._wanted.tool_timeout if timeout is None else timeout
         return held.do(calls.call_tool, name, arguments or {}, seconds)
 
     def _in_hand(self) -> Holding:
@@ -160,9 +159,16 @@ class Sandbox:
             raise InvalidRequest(f"this {name} is not started, or closed: use `with {name}(...) as box:`")
         return self._holding
 
+    def _held(self) -> Holding | None:
+        """Return what is in hand and open."""
+        return self._holding if self._holding is not None and self._holding.is_open else None
+
 
     def __repr__(self) -> str:
-        state = f"{self.sandbox_id} at {self.base_url}" if self._holding is not None else "not started"
+        if self._held() is not None:
+            state = f"{self.sandbox_id} at {self.base_url}"
+        else:
+            state = "not started" if self._holding is None else "not used yet"
         return f"<{type(self).__name__} {self.sandbox_type}: {state}>"
 
     def __del__(self) -> None:
