@@ -129,7 +129,7 @@ class SandboxFSAsync:
             FileNotFound: there is no such file.
             FileError: it cannot be read there, or not be written here.
         """
-        return await download_async(self._in_hand(), path, Path(local_path), outside_links)
+        return await download_async(await self._in_hand().opened_async(), path, Path(local_path), outside_links)
 
     async def upload_async(self, local_path: str | PathLike[str], path: str) -> Entry:
         """Copy a file, or a folder with all in it, into the workspace, and return its entry there.
@@ -145,7 +145,7 @@ class SandboxFSAsync:
         Raises:
             FileError: it cannot be read here, or not be written there.
         """
-        return await upload_async(self._in_hand(), Path(local_path), path)
+        return await upload_async(await self._in_hand().opened_async(), Path(local_path), path)
 
     async def list_async(self, path: str, depth: int = 1) -> Entries:
         """List a folder.

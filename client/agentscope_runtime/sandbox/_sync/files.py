@@ -130,7 +130,7 @@ class SandboxFS:
             FileNotFound: there is no such file.
             FileError: it cannot be read there, or not be written here.
         """
-        return download(self._in_hand(), path, Path(local_path), outside_links)
+        return download(self._in_hand().opened(), path, Path(local_path), outside_links)
 
     def upload(self, local_path: str | PathLike[str], path: str) -> Entry:
         """Copy a file, or a folder with all in it, into the workspace, and return its entry there.
@@ -146,7 +146,7 @@ class SandboxFS:
         Raises:
             FileError: it cannot be read here, or not be written there.
         """
-        return upload(self._in_hand(), Path(local_path), path)
+        return upload(self._in_hand().opened(), Path(local_path), path)
 
     def list(self, path: str, depth: int = 1) -> Entries:
         """List a folder.
