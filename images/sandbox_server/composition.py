@@ -14,6 +14,7 @@ from sandbox_server.commands import Commands
 from sandbox_server.config import BoxConfig
 from sandbox_server.kernels import Kernels
 from sandbox_server.land import Land
+from sandbox_server.mcp_hub import McpHub
 from sandbox_server.parts import Part
 from sandbox_server.shell import Shell
 from sandbox_server.userland import UserLand
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from sandbox_server.desktop import Desktop
     from sandbox_server.file_tools import FileTools
 
-GENERIC = ("userland", "kernels", "shell", "commands")
+GENERIC = ("userland", "kernels", "shell", "commands", "mcp_hub")
 """What every type has."""
 
 COMPOSITIONS: dict[str, tuple[str, ...]] = {
@@ -69,6 +70,11 @@ class Assembly:
     def shell(self) -> Shell:
         """Shell commands."""
         return Shell(self.userland)
+
+    @cached_property
+    def mcp_hub(self) -> McpHub:
+        """MCP servers that users add."""
+        return McpHub(self._config, self.userland)
 
     @cached_property
     def file_tools(self) -> FileTools:

@@ -9,12 +9,15 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import asyncio  # the first import of the server must be a cheap one
+
+    from sandbox_server.mcp_configs import ServerConfig
 
 LINE_LIMIT = 1 << 20  # a CA bundle of a few hundred certificates fits; anything longer is not ours
 LINE_TIMEOUT_S = 30.0
@@ -45,6 +48,8 @@ class Assignment:
     environment: dict[str, str] = field(default_factory=dict, repr=False)
     """Variables of what users run, on top of the box's own; `options.environment` on the line, where further options
     are those of a later manager."""
+    mcp_servers: Sequence[ServerConfig] = ()
+    """MCP servers that start with the box; `options.mcp_servers` on the line, as users add them later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +95,15 @@ def parse(line: bytes) -> Assignment:
     watchdog_s = float(_member(members, "watchdog_s", (int, float), 60.0))
     if not watchdog_s > 0:
         raise ConfigError("watchdog_s is not above 0")
+    options = _member(members, "options", dict, {})
     return Assignment(
         **text,
         generation=_member(members, "generation", int),
         watchdog_s=watchdog_s,
         kernel=kernel,
         ca_bundle=_member(members, "ca_bundle", (str, type(None)), None),
-        environment=_environment(_member(members, "options", dict, {})),
+        environment=_environment(options),
+        mcp_servers=_mcp_servers(options),
     )
 
 
@@ -108,6 +115,17 @@ def _environment(options: dict[str, Any]) -> dict[str, str]:
         if not VARIABLE.fullmatch(name) or not isinstance(value, str) or "\0" in value:
             raise ConfigError(f"options.environment: {name!r} is not the name of a variable, or its value no text")
     return variables
+
+
+def _mcp_servers(options: dict[str, Any]) -> Sequence[ServerConfig]:
+    if not options.get("mcp_servers"):
+        return ()
+    from sandbox_server.mcp_configs import InvalidServer, parse  # few boxes need it, and this module is the first
+
+    try:
+        return parse(options["mcp_servers"])
+    except InvalidServer as e:
+        raise ConfigError(f"options.mcp_servers: {e}") from e
 
 
 def _member(members: dict[str, Any], name: str, kind: type | tuple[type, ...], *default: Any) -> Any:

@@ -5,7 +5,7 @@ The app composes the parts of its sandbox type and knows nothing else about them
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -32,6 +32,8 @@ class Tool:
     """Runs it with valid arguments and a time-out in seconds (None: the tool's own)."""
     aliases: Mapping[str, str] = field(default_factory=dict)
     """Other spellings of its arguments: spelling → name in the schema."""
+    output_schema: dict[str, Any] | None = None
+    """JSON schema of the result's `structuredContent`, where it has one."""
 
 
 class PartFailed(Exception):
@@ -65,6 +67,17 @@ class Reachable(Protocol):
 
     def routes(self) -> Sequence[web.RouteDef]:
         """Return them; import aiohttp no earlier than here, parts are made before the server's long imports."""
+
+
+@runtime_checkable
+class Host(Protocol):
+    """A part whose tools come and go, beside those that it brings from the beginning."""
+
+    def hosted(self, taken: Collection[str]) -> Mapping[str, Tool]:
+        """Return them as they are now, by each name they answer to, none of which is taken.
+
+        One is listed under its own name. Its arguments are checked by whoever runs it.
+        """
 
 
 def text(value: str, description: str | None = None) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from sandbox_server.arguments import InvalidArgument, check
-from sandbox_server.parts import Part, Tool
+from sandbox_server.parts import Host, Part, Tool
 from sandbox_server.problems import invalid_request, unknown_tool
 
 MAX_TIMEOUT_S = 3600.0
@@ -21,7 +21,9 @@ class ToolRoutes:
 
     def __init__(self, parts: Iterable[Part]) -> None:
         """Collect the tools; two of one name are a bug."""
+        parts = tuple(parts)
         self._tools: dict[str, Tool] = {}
+        self._hosts = [part for part in parts if isinstance(part, Host)]
         for tool in (tool for part in parts for tool in part.tools()):
             if tool.name in self._tools:
                 raise ValueError(f"two tools are called {tool.name}")
@@ -33,21 +35,32 @@ class ToolRoutes:
 
     async def list(self, request: web.Request) -> web.Response:
         """Answer with every tool and its schema."""
-        fields = ("name", "group", "description", "input_schema")
-        return web.json_response({"tools": [{f: getattr(tool, f) for f in fields} for tool in self._tools.values()]})
+        hosted = (tool for name, tool in self._hosted().items() if name == tool.name)
+        return web.json_response({"tools": [_listed(tool) for tool in (*self._tools.values(), *hosted)]})
 
     async def call(self, request: web.Request) -> web.Response:
         """Run one tool."""
         name = request.match_info["name"]
         tool = self._tools.get(name)
-        if tool is None:
-            raise unknown_tool(f"this sandbox has no tool {name!r}; there are: {', '.join(sorted(self._tools))}")
+        hosted = {} if tool is not None else self._hosted()
+        if tool is None and name not in hosted:
+            known = ", ".join(sorted({*self._tools, *(tool.name for tool in hosted.values())}))
+            raise unknown_tool(f"this sandbox has no tool {name!r}; there are: {known}")
         body = await read_object(request)
+        timeout_s = _timeout(body.get("timeout"))
+        if tool is None:
+            return web.json_response(await hosted[name].call(_object(name, body.get("arguments", {})), timeout_s))
         try:
             arguments = check(tool.input_schema, _by_name(tool, body.get("arguments", {})))
         except InvalidArgument as e:
             raise invalid_request(f"{name}: {e}") from e
-        return web.json_response(await tool.call(arguments, _timeout(body.get("timeout"))))
+        return web.json_response(await tool.call(arguments, timeout_s))
+
+    def _hosted(self) -> dict[str, Tool]:
+        found: dict[str, Tool] = {}
+        for host in self._hosts:
+            found |= host.hosted({*self._tools, *found})
+        return found
 
 
 async def read_object(request: web.Request) -> dict[str, Any]:
@@ -62,6 +75,18 @@ async def read_object(request: web.Request) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise invalid_request("the body is not a JSON object")
     return body
+
+
+def _listed(tool: Tool) -> dict[str, Any]:
+    fields = ("name", "group", "description", "input_schema")
+    listed = {field: getattr(tool, field) for field in fields}
+    return listed if tool.output_schema is None else {**listed, "output_schema": tool.output_schema}
+
+
+def _object(name: str, arguments: Any) -> dict[str, Any]:
+    if not isinstance(arguments, dict):
+        raise invalid_request(f"{name}: arguments must be an object")
+    return arguments
 
 
 def _by_name(tool: Tool, arguments: Any) -> Any:

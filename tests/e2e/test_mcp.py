@@ -12,6 +12,7 @@ import pytest
 from managers import Server
 from mcp import ClientSession
 from mcp_client import over_http, over_stdio, plain
+from mcp_servers import SMALL
 from PIL import Image
 
 from agentscope_runtime.sandbox import BaseSandboxAsync
@@ -49,6 +50,18 @@ async def test_over_http(server: Server) -> None:
         url = f"{box.base_url}/v1/sandboxes/{box.sandbox_id}/mcp"
         async with over_http(url, {"Authorization": f"Bearer {server.key}"}) as session:
             await _look(session)
+
+
+async def test_servers_inside_are_seen_from_outside(server: Server) -> None:
+    """Two ways of MCP in a row: a client of the sandbox calls a server that runs in it."""
+    async with BaseSandboxAsync(base_url=server.url, bearer_token=server.key) as box:
+        await box.add_mcp_servers_async({"small": {"command": "python3", "args": ["-c", SMALL, "echo"]}})
+        url = f"{box.base_url}/v1/sandboxes/{box.sandbox_id}/mcp"
+        async with over_http(url, {"Authorization": f"Bearer {server.key}"}) as session:
+            tools = {tool.name: plain(tool) for tool in (await session.list_tools()).tools}
+            assert tools["echo"]["_meta"] == {"group": "small"}
+            result = plain(await session.call_tool("echo", {"x": "ü"}))
+        assert (result["isError"], result["structuredContent"]["arguments"]) == (False, {"x": "ü"})
 
 
 async def test_over_stdio_with_a_manager(server: Server) -> None:

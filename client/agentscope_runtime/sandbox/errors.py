@@ -13,6 +13,7 @@
     ├── FileError                 the path exists in the wrong way, leads out of the workspace, or the disk is full
     ├── SandboxDied               the container ended while somebody held it: connect again for a fresh one
     ├── StaleGeneration           another lease holds this sandbox by now
+    ├── McpServerFailed           an MCP server that was to run in a sandbox does not start
     ├── CallTimeout               the call took longer than it was given
     ├── Unavailable               nothing wrong with the call; later, or elsewhere, it may work
     │   ├── PoolExhausted         every sandbox that the limit allows is taken
@@ -128,6 +129,12 @@ class StaleGeneration(SandboxError):
     """This lease is over; a newer one holds the sandbox."""
 
     code, status, title = "stale_generation", 409, "Stale lease"
+
+
+class McpServerFailed(SandboxError):
+    """An MCP server that was to run in a sandbox does not start; the message has what it said."""
+
+    code, status, title = "mcp_server_failed", 424, "MCP server failed"
 
 
 class CallTimeout(SandboxError):

@@ -160,7 +160,7 @@ async def test_a_client_that_takes_streams_only_gets_one(manager: Manager) -> No
 
 
 async def test_a_client_that_leaves_ends_what_it_asked_for(manager: Manager) -> None:
-    """The box hears of it, and the sandbox is idle again at once."""
+    """The box is not waited for, and the sandbox is idle again at once."""
     (sandbox,) = await manager.lease("base")
     call = {"name": "run_shell_command", "arguments": {"command": "sleep 50"}}
     asking = asyncio.create_task(_post(manager, sandbox, _request("tools/call", call)))

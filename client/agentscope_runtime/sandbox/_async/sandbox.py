@@ -152,6 +152,35 @@ class SandboxAsync:
         seconds = self._wanted.tool_timeout if timeout is None else timeout
         return await held.do_async(calls.call_tool, name, arguments or {}, seconds)
 
+    async def add_mcp_servers_async(
+        self, server_configs: Mapping[str, Any], overwrite: bool = False
+    ) -> list[dict[str, Any]]:
+        """Start MCP servers inside the sandbox, all of them or none; their tools are listed under their names.
+
+        Args:
+            server_configs: `{"mcpServers": {name: {"command": …, "args": […], "env": {…}}}}`, or a `url` with
+                `"type": "streamable_http"` or `"sse"`, as MCP clients have it.
+            overwrite: Replace servers whose names are taken; by default those stay, and the new ones are passed over.
+
+        Returns:
+            How each of them is: name, state, tools.
+
+        Raises:
+            McpServerFailed: One of them does not start; the message says why, with the end of its stderr.
+            InvalidRequest: The configuration makes no sense.
+        """
+        added = await self._in_hand().do_async(calls.add_mcp_servers, server_configs, overwrite)
+        return [server.model_dump() for server in added.servers]
+
+    async def list_mcp_servers_async(self) -> list[dict[str, Any]]:
+        """Say how the MCP servers of the sandbox are: name, state, why one does not run, tools."""
+        listed = await self._in_hand().do_async(calls.list_mcp_servers)
+        return [server.model_dump() for server in listed.servers]
+
+    async def remove_mcp_server_async(self, name: str) -> None:
+        """End an MCP server of the sandbox, and forget it; a missing one is fine."""
+        await self._in_hand().do_async(calls.remove_mcp_server, name)
+
     def _in_hand(self) -> HoldingAsync:
         if self._holding is None:
             name = type(self).__name__

@@ -39,13 +39,14 @@ from agentscope_runtime.sandbox.calls.leases import (
     release,
     sandbox,
 )
-from agentscope_runtime.sandbox.calls.mcp import mcp_message
+from agentscope_runtime.sandbox.calls.mcp import add_mcp_servers, list_mcp_servers, mcp_message, remove_mcp_server
 from agentscope_runtime.sandbox.calls.tools import call_tool, list_tools
 
 __all__ = [
     "RELEASE_TIMEOUT",
     "START_ALLOWANCE",
     "Call",
+    "add_mcp_servers",
     "call_tool",
     "cdp",
     "command",
@@ -57,6 +58,7 @@ __all__ = [
     "lease_options",
     "list_commands",
     "list_files",
+    "list_mcp_servers",
     "list_tools",
     "make_directory",
     "mcp_message",
@@ -67,6 +69,7 @@ __all__ = [
     "release",
     "remove_command",
     "remove_file",
+    "remove_mcp_server",
     "run_command",
     "sandbox",
     "signal_command",

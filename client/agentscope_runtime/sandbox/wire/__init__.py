@@ -25,6 +25,7 @@ from agentscope_runtime.sandbox.wire.leases import (
     SandboxInfo,
     SandboxList,
 )
+from agentscope_runtime.sandbox.wire.mcp import McpServerInfo, McpServerList, McpServersRequest
 from agentscope_runtime.sandbox.wire.pool import Failure, PoolReport, PoolStatus
 from agentscope_runtime.sandbox.wire.tools import ToolCall, ToolInfo, ToolList
 
@@ -47,6 +48,9 @@ __all__ = [
     "LeaseInfo",
     "LeaseList",
     "LeaseOptions",
+    "McpServerInfo",
+    "McpServerList",
+    "McpServersRequest",
     "Name",
     "PoolReport",
     "PoolStatus",

@@ -25,6 +25,8 @@ class ToolInfo(Wire):
     """The server it belongs to in the contract: `generic`, `playwright`, …"""
     description: str
     input_schema: dict[str, Any]
+    output_schema: dict[str, Any] | None = None
+    """JSON schema of the result's `structuredContent`; None where it has none."""
 
 
 class ToolList(Wire):

@@ -133,7 +133,7 @@ async def _ask(request: Request, sandbox_id: str, ask: Ask) -> bytes:
 
 
 async def _unless_left(request: Request, answering: Any) -> Json:
-    """Answer unless the client leaves first, which is how it cancels: then the box ends what it was doing."""
+    """Answer unless the client leaves first, which is how it cancels: then nobody waits for the box."""
     task = asyncio.ensure_future(answering)
     leaving = asyncio.ensure_future(_left(request))
     try:
