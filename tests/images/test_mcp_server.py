@@ -15,7 +15,7 @@ import pytest
 from mcp.server.fastmcp import FastMCP
 from mcp_servers import listening, official, open_land, small
 
-from sandbox_server.mcp_configs import parse
+from sandbox_server.mcp_configs import Remote, Stdio, parse
 from sandbox_server.mcp_http import HttpLine, SseLine
 from sandbox_server.mcp_server import McpServer, ServerFailed, State
 from sandbox_server.mcp_stdio import StdioLine
@@ -25,6 +25,7 @@ NO_BUNDLE = Path("/no-such-bundle")
 
 def _server(config: dict[str, Any]) -> McpServer:
     (parsed,) = parse({"it": config})
+    assert isinstance(parsed.way, Stdio)
     return McpServer(parsed, partial(StdioLine, parsed.way, open_land()))
 
 
@@ -152,6 +153,7 @@ async def test_servers_that_listen(way: str) -> None:
 
     def reach(port: int) -> McpServer:
         (config,) = parse({"it": {"type": way, "url": f"http://127.0.0.1:{port}{path}"}})
+        assert isinstance(config.way, Remote)
         return McpServer(config, partial(line, config.way, NO_BUNDLE))
 
     async with listening(make(official())) as port:

@@ -1,4 +1,4 @@
-# Made by scripts/unasync.py from tests/client/_async/test_mcp.py. Do not edit: change that one and run `make unasync`.
+# Made by scripts/unasync.py from tests/client/_async/test_sandbox_mcp.py. Do not edit: change that one and run `make unasync`.
 """MCP servers inside of real sandboxes, as a user adds, calls and removes them."""
 
 from __future__ import annotations
@@ -46,9 +46,7 @@ def test_a_server_inside() -> None:
     ],
     ids=range(6),
 )
-def test_what_is_wrong_is_a_typed_error(
-    servers: Any, overwrite: bool, error: type[Exception], told: str
-) -> None:
+def test_what_is_wrong_is_a_typed_error(servers: Any, overwrite: bool, error: type[Exception], told: str) -> None:
     """At once, with the name of the server and its last words."""
     with BaseSandbox() as box:
         with pytest.raises(error, match=told):
