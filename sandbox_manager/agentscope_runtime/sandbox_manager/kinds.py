@@ -19,6 +19,9 @@ Kinds = Callable[[str], Blueprint]
 
 WITH_DESKTOP = frozenset({SandboxType.BROWSER})
 
+WITH_BROWSER = frozenset({SandboxType.BROWSER})
+"""Kinds whose browser can have a user's profile."""
+
 
 def registered_kinds(*, watchdog_seconds: float, ca_bundle: Path | None = None) -> Kinds:
     """Return the kinds of the registry.

@@ -20,6 +20,8 @@ from agentscope_runtime.sandbox_manager.kinds import registered_kinds
 from agentscope_runtime.sandbox_manager.liveness import Liveness
 from agentscope_runtime.sandbox_manager.means import Means, Policy
 from agentscope_runtime.sandbox_manager.pool import Pool
+from agentscope_runtime.sandbox_manager.profile_keeper import ProfileKeeper
+from agentscope_runtime.sandbox_manager.profiles import Profiles
 from agentscope_runtime.sandbox_manager.reaper import Reaper
 from agentscope_runtime.sandbox_manager.reconcile import Reconciler
 from agentscope_runtime.sandbox_manager.settings import Settings
@@ -68,8 +70,11 @@ async def running(
             policy=_policy(settings),
         )
         pool = Pool(means, boxes)
+        keeper = ProfileKeeper(Profiles(settings.state_dir / "profiles"), means.store, pool.reach)
+        means.outfitters.append(keeper.load)
+        means.farewells.append(keeper.save)
         try:
-            async with _background(pool, means, owner, liveness):
+            async with _background(pool, means, owner, liveness, keeper):
                 yield pool
         finally:
             await _end(pool, destroy=settings.auto_cleanup)
@@ -82,13 +87,16 @@ async def _end(pool: Pool, *, destroy: bool) -> None:
 
 
 @asynccontextmanager
-async def _background(pool: Pool, means: Means, owner: Owner, liveness: Liveness) -> AsyncIterator[None]:
+async def _background(
+    pool: Pool, means: Means, owner: Owner, liveness: Liveness, keeper: ProfileKeeper
+) -> AsyncIterator[None]:
     reconciler = Reconciler(means, pool.retirement, owner, liveness)
     loops: dict[str, Callable[[], Awaitable[None]]] = {
         "refill": pool.refill.run,
         "heartbeat": Heartbeat(means, pool.retirement).run,
         "deaths": DeathWatch(means, pool.retirement, reconciler.look).run,
         "reconcile": reconciler.run,
+        "profiles": keeper.run,
         "reaper": Reaper(means, pool.retirement, pool.activity).run,
     }
     with means.events.subscribed(pool.refill.note):

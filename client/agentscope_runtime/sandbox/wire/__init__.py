@@ -7,7 +7,7 @@ seconds since the epoch. Unknown members are ignored when read, so that an older
 from __future__ import annotations
 
 from agentscope_runtime.sandbox.wire.base import SESSION_ID_MAX, Name, TypeName, Wire
-from agentscope_runtime.sandbox.wire.browsers import CdpLink, CdpVersion
+from agentscope_runtime.sandbox.wire.browsers import CdpLink, CdpVersion, ProfileInfo, ProfileList
 from agentscope_runtime.sandbox.wire.commands import (
     COMMAND_TIMEOUT_MAX,
     CommandInfo,
@@ -18,6 +18,7 @@ from agentscope_runtime.sandbox.wire.commands import (
 from agentscope_runtime.sandbox.wire.desktops import DesktopLink, DesktopRequest
 from agentscope_runtime.sandbox.wire.kernels import KERNEL_NAME, Interrupted, KernelInfo, KernelList
 from agentscope_runtime.sandbox.wire.leases import (
+    PROFILE_NAME,
     ConnectRequest,
     LeaseInfo,
     LeaseList,
@@ -32,6 +33,7 @@ from agentscope_runtime.sandbox.wire.tools import ToolCall, ToolInfo, ToolList
 __all__ = [
     "COMMAND_TIMEOUT_MAX",
     "KERNEL_NAME",
+    "PROFILE_NAME",
     "SESSION_ID_MAX",
     "CdpLink",
     "CdpVersion",
@@ -54,6 +56,8 @@ __all__ = [
     "Name",
     "PoolReport",
     "PoolStatus",
+    "ProfileInfo",
+    "ProfileList",
     "SandboxInfo",
     "SandboxList",
     "SignalRequest",

@@ -23,3 +23,19 @@ class CdpVersion(Wire):
 
     webSocketDebuggerUrl: str = ""
     """Where programs go on."""
+
+
+class ProfileInfo(Wire):
+    """One browser profile of a user, without what is in it."""
+
+    name: str
+    saved_at: float
+    cookies: int
+    origins: int
+    """Sites whose local storage it keeps."""
+
+
+class ProfileList(Wire):
+    """Answer of `GET /v1/profiles`."""
+
+    profiles: list[ProfileInfo]

@@ -8,6 +8,8 @@ from pydantic import ConfigDict, Field
 
 from agentscope_runtime.sandbox.wire.base import SESSION_ID_MAX, Name, TypeName, Wire
 
+PROFILE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,127}$"
+
 
 class LeaseOptions(Wire):
     """What a lease shall be beyond its kinds; what a request leaves out (None) stays as it is."""
@@ -15,7 +17,7 @@ class LeaseOptions(Wire):
     # A wish that is not understood must not be ignored.
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    profile: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,127}$")] | None = None
+    profile: Annotated[str, Field(pattern=PROFILE_NAME)] | None = None
     """The user's profile that a browser begins with, and leaves its logins to."""
     resolution: Annotated[str, Field(pattern=r"^[1-9]\d{2,3}x[1-9]\d{2,3}$")] | None = None
     """Of the desktops of the lease, in pixels: `1600x1000`."""

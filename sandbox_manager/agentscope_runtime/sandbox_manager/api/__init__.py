@@ -22,12 +22,14 @@ from agentscope_runtime.sandbox_manager.api import (
     mcp_servers,
     pages,
     problems,
+    profiles,
     sandboxes,
     tools,
 )
 from agentscope_runtime.sandbox_manager.api.auth import Access, Guard, Hosts
 from agentscope_runtime.sandbox_manager.api.grants import Clock
 from agentscope_runtime.sandbox_manager.keys import load_key
+from agentscope_runtime.sandbox_manager.profiles import Profiles
 from agentscope_runtime.sandbox_manager.settings import Settings
 
 if TYPE_CHECKING:
@@ -51,6 +53,7 @@ ROUTERS = (
     mcp_servers.router,
     desktop.router,
     cdp.router,
+    profiles.router,
     pages.router,
 )
 
@@ -98,6 +101,7 @@ def create_app(
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.access = access
+    app.state.profiles = Profiles(settings.state_dir / "profiles")
     app.state.filled_once = False
     problems.install(app)
     for router in ROUTERS:

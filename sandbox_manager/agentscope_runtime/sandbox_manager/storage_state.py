@@ -1,0 +1,85 @@
+"""What a browser knows of its user, in the form of Playwright's storage state, and how changes of two meet.
+
+Pure: no I/O. A state is taken apart into entries that change by themselves, a cookie or an item of a site's local
+storage, so that two sessions of one user, each with a browser of its own, lose nothing of each other.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+State = Mapping[str, Any]
+"""`{"cookies": [{name, value, domain, path, expires, …}], "origins": [{origin, localStorage: [{name, value}]}]}`."""
+Key = tuple[str, ...]
+Entries = dict[Key, Any]
+
+EMPTY: State = {"cookies": [], "origins": []}
+COOKIE, ITEM = "cookie", "item"
+
+
+class NoState(Exception):
+    """This is not a storage state; the message says what is wrong with it."""
+
+
+def entries(state: State) -> Entries:
+    """Take a state apart, by what identifies each entry.
+
+    Raises:
+        NoState: It is none.
+    """
+    found: Entries = {}
+    try:
+        for cookie in state["cookies"]:
+            partition = json.dumps(cookie.get("partitionKey"), sort_keys=True)
+            found[COOKIE, cookie["domain"], cookie["path"], cookie["name"], partition] = dict(cookie)
+        for site in state["origins"]:
+            for item in site.get("localStorage", ()):
+                found[ITEM, site["origin"], item["name"]] = item["value"]
+    except (KeyError, TypeError, AttributeError, ValueError) as e:
+        raise NoState(f"{type(e).__name__}: {e}") from e
+    return found
+
+
+def whole(found: Entries) -> State:
+    """Put entries together to a state; equal entries make equal states."""
+    sites: dict[str, list[dict[str, Any]]] = {}
+    cookies = []
+    for key in sorted(found):
+        if key[0] == COOKIE:
+            cookies.append(found[key])
+        else:
+            sites.setdefault(key[1], []).append({"name": key[2], "value": found[key]})
+    return {
+        "cookies": cookies,
+        "origins": [{"origin": origin, "localStorage": items} for origin, items in sites.items()],
+    }
+
+
+def merged(base: Entries, mine: Entries, theirs: Entries) -> Entries:
+    """Bring what one browser changed since `base` into what is kept, which others may have changed meanwhile.
+
+    What only one side changed, counts. Where both did, mine is the newer one; but what the other side renewed stays,
+    though it ended on mine: a login must not go because elsewhere an older one ran out.
+    """
+    kept = dict(theirs)
+    for key in mine.keys() | base.keys():
+        before, now, there = base.get(key), mine.get(key), theirs.get(key)
+        if now == before:
+            continue
+        if now is not None:
+            kept[key] = now
+        elif there == before:
+            kept.pop(key, None)
+    return kept
+
+
+def lasting(found: Entries, now: float) -> Entries:
+    """Leave out the cookies that have expired by `now`, in seconds since the epoch; -1 never does by itself."""
+    return {key: value for key, value in found.items() if key[0] != COOKIE or not 0 <= _expiry(value) <= now}
+
+
+def _expiry(cookie: Mapping[str, Any]) -> float:
+    expires = cookie.get("expires", -1)
+    return float(expires) if isinstance(expires, int | float) else -1.0
