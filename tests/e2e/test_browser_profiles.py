@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from browser_box import NAMES, network_gateway
+from browser_box import NAMES
 from managers import Server
+from real_box import network_gateway
 from web_site import Site, web_site
 
 from agentscope_runtime.sandbox import BaseSandbox, BrowserSandbox
