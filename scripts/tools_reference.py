@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from sandbox_server import browser_tools, file_specs, kernel_spec, shell_spec
+from sandbox_server import browser_tools, computer_tools, file_specs, kernel_spec, shell_spec
 from sandbox_server.composition import COMPOSITIONS
 from sandbox_server.tool_spec import ToolSpec
 
@@ -24,12 +24,14 @@ BY_PART: dict[str, Sequence[ToolSpec]] = {
     "shell": (shell_spec.SPEC,),
     "file_tools": file_specs.SPECS,
     "browser": browser_tools.SPECS,
+    "computer": (computer_tools.SPEC,),
 }
 """The tools of each part that brings some, by its name in `composition`."""
 GROUPS = {
     "generic": "Python cells and shell commands, in every sandbox.",
     "filesystem": "Files of the workspace; names and arguments are those of MCP's filesystem server.",
     "playwright": "The browser; names and arguments are those of Playwright's MCP server.",
+    "computer-use": "The desktop of a gui sandbox; the tool is called `computer`, too.",
 }
 HEAD = """<!-- Made by scripts/tools_reference.py from the specs in images/sandbox_server. Do not edit. -->
 # Tools

@@ -70,6 +70,10 @@ class Child:
             await self._changed.wait()
         return match
 
+    def alive(self) -> bool:
+        """Return whether it runs."""
+        return self._popen is not None and self._popen.poll() is None
+
     async def ended(self) -> int:
         """Wait for its end and return the exit code, negative for a signal."""
         assert self._popen is not None, f"{self.name} was not started"

@@ -10,12 +10,12 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from sandbox_server.child import Child
 from sandbox_server.config import BoxConfig
-from sandbox_server.desktop import own_home, screen_size
 from sandbox_server.parts import PartFailed
+from sandbox_server.xserver import own_home, screen_size
 
 PROGRAM = "/usr/lib/chromium/chromium"  # Debian's wrapper script adds flags that we do not want
 CDP_PORT = 9222
@@ -100,8 +100,9 @@ FLAGS = (
 class Chromium:
     """The one browser process; may be launched again after its end."""
 
-    def __init__(self, config: BoxConfig, screen: Mapping[str, str]) -> None:
+    def __init__(self, config: BoxConfig, screen: Mapping[str, str], flags: Sequence[str] = FLAGS) -> None:
         """Draw on the desktop that this environment leads to."""
+        self._flags = flags
         self._config = config
         self._screen = screen
         self._home = config.desktop_dir / "home"
@@ -109,8 +110,8 @@ class Chromium:
         self._profile = self._state / "profile"
         self._child: Child | None = None
 
-    async def launch(self) -> str:
-        """Start it and return the address of its CDP WebSocket.
+    async def launch(self, page: str = "about:blank") -> str:
+        """Start it with this page and return the address of its CDP WebSocket.
 
         Raises:
             PartFailed: it ended instead of listening.
@@ -119,13 +120,17 @@ class Chromium:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for lock in self._profile.glob("Singleton*"):
             lock.unlink(missing_ok=True)  # left by a killed one; only we start it
-        self._child = Child("Chromium", self._command(), self._environment())
+        self._child = Child("Chromium", self._command(page), self._environment())
         await self._child.start()
         return (await self._child.printed(LISTENING))[1]
 
     def log_tail(self) -> str:
         """Return the end of what it printed."""
         return self._child.log_tail() if self._child is not None else ""
+
+    def runs(self) -> bool:
+        """Return whether it was launched, and has not ended."""
+        return self._child is not None and self._child.alive()
 
     async def stop(self) -> None:
         """End it."""
@@ -165,7 +170,7 @@ class Chromium:
         places["BREAKPAD_DUMP_LOCATION"] = str(self._state / "crashes")
         return {**own_home(self._home), **places, **self._screen, **_NO_DBUS}
 
-    def _command(self) -> list[str]:
+    def _command(self, page: str) -> list[str]:
         confined = ["unshare", "--user", "--map-current-user", "--keep-caps", "--mount", "--pid", "--fork"]
         confined += ["--mount-proc", "--kill-child", "sh", "-c", CONFINE, "sh"]
         config = self._config
@@ -178,9 +183,9 @@ class Chromium:
             # The whole screen from the beginning: it may be drawn before the window manager is there to enlarge it.
             f"--window-size={','.join(str(side) for side in screen_size())}",
             "--window-position=0,0",
-            *FLAGS,
+            *self._flags,
             *extra,
-            "about:blank",
+            page,
         ]
 
 

@@ -21,8 +21,10 @@ from sandbox_server.userland import UserLand
 
 if TYPE_CHECKING:
     from sandbox_server.browser import Browser
+    from sandbox_server.computer import Computer
     from sandbox_server.desktop import Desktop
     from sandbox_server.file_tools import FileTools
+    from sandbox_server.web_launcher import WebLauncher
 
 GENERIC = ("userland", "kernels", "shell", "commands", "mcp_hub")
 """What every type has."""
@@ -30,7 +32,8 @@ GENERIC = ("userland", "kernels", "shell", "commands", "mcp_hub")
 COMPOSITIONS: dict[str, tuple[str, ...]] = {
     "base": GENERIC,
     "browser": ("desktop", "browser", *GENERIC),
-    "filesystem": (*GENERIC, "file_tools"),
+    "filesystem": ("desktop_on_watch", *GENERIC, "file_tools"),
+    "gui": ("shared_desktop", "web_launcher", "computer", *GENERIC),
 }
 """The parts of each type, in the order in which they start."""
 
@@ -63,8 +66,9 @@ class Assembly:
     @cached_property
     def kernels(self) -> Kernels:
         """Python cells."""
-        # A browser needs the start-up's processor time for itself.
-        return Kernels(self._config, self.userland, spawn_early="browser" not in self._names)
+        # A desktop that is there from the start needs the start-up's processor time for itself.
+        early = not {"browser", "computer"} & set(self._names)
+        return Kernels(self._config, self.userland, spawn_early=early)
 
     @cached_property
     def shell(self) -> Shell:
@@ -91,9 +95,37 @@ class Assembly:
     @cached_property
     def desktop(self) -> Desktop:
         """The screen, from the start."""
-        from sandbox_server.desktop import Desktop
+        from sandbox_server.desktop import browser_desktop
 
-        return Desktop(self._config)
+        return browser_desktop(self._config)
+
+    @cached_property
+    def shared_desktop(self) -> Desktop:
+        """The screen from the start, with programs of the user's on it."""
+        from sandbox_server.session import WORKPLACE, session_desktop
+
+        return session_desktop(self._config, self.userland, WORKPLACE)
+
+    @cached_property
+    def desktop_on_watch(self) -> Desktop:
+        """The same, but nothing of it runs before somebody watches."""
+        from sandbox_server.session import FILE_MANAGER, session_desktop
+
+        return session_desktop(self._config, self.userland, FILE_MANAGER, on_demand=True)
+
+    @cached_property
+    def web_launcher(self) -> WebLauncher:
+        """Chromium, when the user asks for it."""
+        from sandbox_server.web_launcher import WebLauncher
+
+        return WebLauncher(self._config, self.shared_desktop)
+
+    @cached_property
+    def computer(self) -> Computer:
+        """The tool that sees the screen and uses mouse and keyboard."""
+        from sandbox_server.computer import Computer
+
+        return Computer(self.shared_desktop)
 
     @cached_property
     def browser(self) -> Browser:

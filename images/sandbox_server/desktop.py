@@ -1,10 +1,9 @@
-"""The screen of the box: an X server that speaks VNC, a window manager, and the door that viewers come through.
+"""The desktop of the box: the X server, the programs that make a desktop of it, and the door that viewers come through.
 
 Xvnc is the X server itself, so a change reaches a viewer without polling. Viewers come over a unix socket that only the
 server's user can open; websockify carries it to a WebSocket on the desktop port and asks for the door's secret.
-Whoever can draw here can also press keys for everybody, so programs need a cookie, and the socket that they connect to
-is out of reach of the user's code; what runs here reads no file that the user could have written.
-Not here: the viewer's page (the manager), and what is shown (browser).
+Whether all this runs from the beginning or from the first watch on is said by whoever composes the box.
+Not here: the X server's own guards (xserver), the viewer's page (the manager), and what is shown (session, browser).
 """
 
 from __future__ import annotations
@@ -13,28 +12,32 @@ import asyncio
 import contextlib
 import hashlib
 import hmac
-import os
-import re
-import secrets
-import socket
-import struct
+import logging
 import sys
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from aiohttp import web
 
 from sandbox_server.child import Child
 from sandbox_server.config import BoxConfig
+from sandbox_server.desktop_routes import desktop_routes
 from sandbox_server.parts import PartFailed, Tool
+from sandbox_server.screen import Screen
+from sandbox_server.xserver import XServer, own_home, write_secret
 
-DISPLAY = 1
-GEOMETRY = re.compile(r"[1-9]\d{2,3}x[1-9]\d{2,3}")
+log = logging.getLogger(__name__)
+
 WINDOW_MANAGER = ("matchbox-window-manager", "-use_titlebar", "no")  # every window fills the screen
-ABSTRACT = f"\0/tmp/.X11-unix/X{DISPLAY}"
-"""Where programs look for the X server first. A mount cannot hide that, so it does not listen there, and we hold the
-name: else the user's code could, and be taken for the screen."""
-FAMILY_WILD = 65535
 RESTART_PAUSE_S = 0.5
+RESTART_PAUSE_MAX_S = 15.0
+SETTLED_S = 10.0
+"""What ran for so long had started well."""
 LISTEN_POLL_S = 0.02
+
+Program = Callable[[], Awaitable[Child]]
+"""Describes a program of the desktop anew for each start: where it runs may be another place by then."""
+Drawn = Callable[[], Awaitable[None]]
+"""Waits until the desktop looks as it should."""
 
 
 class Desktop:
@@ -42,38 +45,36 @@ class Desktop:
 
     name = "desktop"
 
-    def __init__(self, config: BoxConfig) -> None:
-        """Take the box's facts; the token comes with the assignment."""
+    def __init__(self, config: BoxConfig, server: XServer, *, on_demand: bool = False) -> None:
+        """Take the box's facts; with `on_demand`, nothing runs before the first `open`."""
         self._config = config
-        self._socket = config.run_dir / "desktop.socket"
+        self.server = server
+        self.screen = Screen(server.vnc_socket)
+        """For whoever in the server looks at it."""
         self._secret = config.run_dir / "desktop.token"
-        self._cookie = config.run_dir / "desktop.cookie"
-        self._home = config.run_dir / "desktop"
-        self._name_holder = socket.socket(socket.AF_UNIX)
+        self._on_demand = on_demand
+        self._programs: Sequence[Program] = ()
+        self._drawn: Drawn | None = None
+        self._opened = False
         self._display_up = asyncio.Event()
         self._up = asyncio.Event()
-        self._server: Child | None = None
         self._failure: str | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
-    def access(self) -> dict[str, str]:
-        """Return the environment of programs that draw here."""
-        return {
-            "DISPLAY": f":{DISPLAY}",
-            "XAUTHORITY": str(self._config.desktop_dir / "cookie"),
-        }
+    def furnish(self, programs: Sequence[Program], drawn: Drawn | None = None) -> Desktop:
+        """Say what runs on it, and what tells that all of it is there."""
+        self._programs, self._drawn = programs, drawn
+        return self
+
+    def access(self) -> Mapping[str, str]:
+        """Return the environment of our programs that draw here."""
+        return self.server.access()
 
     async def start(self) -> None:
-        """Start the X server; the rest follows by itself."""
-        self._home.mkdir(mode=0o700, exist_ok=True)
-        self._name_holder.bind(ABSTRACT)
-        (self._home / "kbdconfig").touch(mode=0o600)
-        cookie = xauthority(secrets.token_bytes(16))
-        write_secret(self._cookie, cookie)
-        write_secret(self._config.desktop_dir / "cookie", cookie)  # /run/box is not there for Chromium
-        self._server = server = Child("Xvnc", self._server_command(), own_home(self._home))
-        await server.start()
-        self._tasks.append(asyncio.create_task(self._run(server), name="desktop"))
+        """Start the X server, unless that waits for a viewer; the rest follows by itself."""
+        self.server.hold_name()
+        if not self._on_demand:
+            await self._open()
 
     async def display_up(self) -> None:
         """Wait until programs can draw.
@@ -85,43 +86,84 @@ class Desktop:
         self._check()
 
     async def ready(self) -> None:
-        """Wait until a viewer can connect.
+        """Wait until a viewer can connect; a desktop that waits for its first viewer is ready for that.
 
         Raises:
             PartFailed: the X server ended.
         """
+        if self._opened:
+            await self._up.wait()
+            self._check()
+
+    async def open(self) -> None:
+        """Start what does not run yet, and wait until a viewer sees it.
+
+        Raises:
+            PartFailed: the X server ended.
+        """
+        await self._open()
         await self._up.wait()
         self._check()
+
+    async def size(self) -> tuple[int, int]:
+        """Return width and height of the screen, or what they will be."""
+        return await self.screen.size() if self._opened else self.server.size
+
+    async def resize(self, width: int, height: int) -> tuple[int, int]:
+        """Give the screen another size, now or when it starts; return the size.
+
+        Raises:
+            ScreenFailed: it cannot have this size.
+        """
+        if not self._opened:
+            self.server.size = (width, height)
+            return width, height
+        await self.display_up()
+        return await self.screen.resize(width, height)
 
     def tools(self) -> Sequence[Tool]:
         """Return nothing: a desktop is for watching."""
         return ()
 
+    def routes(self) -> Sequence[web.RouteDef]:
+        """Return the routes: announcing a viewer, and the size of the screen."""
+        return desktop_routes(self)
+
     def log_tail(self) -> str:
         """Return what the X server printed last."""
-        return self._server.log_tail() if self._server is not None else ""
+        return self.server.child.log_tail()
 
     async def close(self) -> None:
-        """End the viewers' door, the window manager and the X server."""
+        """End the viewers' door, the programs and the X server."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._name_holder.close()
+        await self.screen.close()
+        await self.server.close()
+
+    async def _open(self) -> None:
+        if not self._opened:
+            self._opened = True
+            await self.server.start()
+            self._tasks.append(asyncio.create_task(self._run(), name="desktop"))
 
     def _check(self) -> None:
         if self._failure is not None:
             raise PartFailed(self._failure)
 
-    async def _run(self, server: Child) -> None:
+    async def _run(self) -> None:
+        server = self.server.child
         try:
-            await server.printed(re.compile(rf"(?m)^{DISPLAY}$"))
+            await self.server.accepts()
             self._display_up.set()
-            manager = [*WINDOW_MANAGER, "-kbdconfig", str(self._home / "kbdconfig")]  # empty: no key runs a program
-            self._keep(Child("window manager", manager, {**own_home(self._home), **self.access()}))
+            for program in self._programs:
+                self._keep(program)
             assignment = await asyncio.shield(self._config.assignment)
             write_secret(self._secret, door_secret(assignment.token).encode())
-            self._keep(Child("websockify", self._door_command()))
+            self._keep(self._door)
             await self._listening()
+            if self._drawn is not None:
+                await self._drawn()
             self._up.set()
             self._failure = await server.obituary()
         except PartFailed as e:
@@ -131,8 +173,8 @@ class Desktop:
             self._up.set()
             await server.stop()
 
-    def _keep(self, child: Child) -> None:
-        self._tasks.append(asyncio.create_task(_keep_running(child), name=child.name))
+    def _keep(self, program: Program) -> None:
+        self._tasks.append(asyncio.create_task(_keep_running(program), name="desktop: a program"))
 
     async def _listening(self) -> None:
         while True:
@@ -143,46 +185,28 @@ class Desktop:
                 return
             await asyncio.sleep(LISTEN_POLL_S)
 
-    def _server_command(self) -> list[str]:
-        width, height = screen_size()
-        return [
-            "Xvnc", f":{DISPLAY}", "-displayfd", "1", "-geometry", f"{width}x{height}", "-depth", "24",
-            "-auth", str(self._cookie),
-            "-rfbport", "-1", "-rfbunixpath", str(self._socket), "-rfbunixmode", "0600",
-            "-SecurityTypes", "None",  # the socket's mode and websockify's secret keep others out
-            "-AlwaysShared", "-FrameRate", os.environ.get("DESKTOP_FRAME_RATE", "60"),
-            "-desktop", "sandbox", "-nolisten", "tcp", "-nolisten", "local", "-s", "0", "-dpms",
-            "-extension", "GLX",  # software GL would cost 130 MB of libraries; Chromium brings its own
-        ]  # fmt: skip
-
-    def _door_command(self) -> list[str]:
-        return [
-            sys.executable, "-I", "-m", "websockify", f"--unix-target={self._socket}",
+    async def _door(self) -> Child:
+        command = [
+            sys.executable, "-I", "-m", "websockify", f"--unix-target={self.server.vnc_socket}",
             "--auth-plugin", "sandbox_server.desktop_auth.BearerAuth", "--auth-source", str(self._secret),
             "--heartbeat", "30",  # a viewer that vanished is noticed, and its fork ends
             f"0.0.0.0:{self._config.desktop_port}",
         ]  # fmt: skip
+        return Child("websockify", command)
 
 
-def screen_size() -> tuple[int, int]:
-    """Return width and height of the screen, in pixels.
+def browser_desktop(config: BoxConfig) -> Desktop:
+    """Make the desktop of a browser box: one window that fills the screen, out of reach of the user's code."""
+    server = XServer(config, shared=False)
+    home = config.run_dir / "desktop"
 
-    Raises:
-        PartFailed: DESKTOP_GEOMETRY makes no sense.
-    """
-    geometry = os.environ.get("DESKTOP_GEOMETRY", "1280x800")
-    if not GEOMETRY.fullmatch(geometry):
-        raise PartFailed(f"DESKTOP_GEOMETRY is {geometry!r}, not like 1280x800")
-    width, _, height = geometry.partition("x")
-    return int(width), int(height)
+    async def window_manager() -> Child:
+        keys = home / "kbdconfig"  # empty: no key runs a program
+        keys.touch(mode=0o600)
+        environment = {**own_home(home), **server.access()}
+        return Child("window manager", [*WINDOW_MANAGER, "-kbdconfig", str(keys)], environment)
 
-
-def write_secret(path: Path, secret: bytes) -> None:
-    """Write a file that nobody else can read, not even for a moment."""
-    path.unlink(missing_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(secret)
+    return Desktop(config, server).furnish([window_manager])
 
 
 def door_secret(token: str) -> str:
@@ -190,27 +214,21 @@ def door_secret(token: str) -> str:
     return hmac.new(token.encode(), b"desktop", hashlib.sha256).hexdigest()
 
 
-def xauthority(cookie: bytes) -> bytes:
-    """Return an Xauthority file with one cookie, for every address and display."""
-    fields = (b"", b"", b"MIT-MAGIC-COOKIE-1", cookie)
-    return struct.pack(">H", FAMILY_WILD) + b"".join(struct.pack(">H", len(field)) + field for field in fields)
-
-
-def own_home(home: Path) -> dict[str, str]:
-    """Return the environment of a program that finds its configuration below this folder, and not in the user's."""
-    return {
-        "HOME": str(home),
-        "XDG_CONFIG_HOME": str(home / ".config"),
-        "XDG_DATA_HOME": str(home / ".local" / "share"),
-        "XDG_CACHE_HOME": str(home / ".cache"),
-    }
-
-
-async def _keep_running(child: Child) -> None:
+async def _keep_running(program: Program) -> None:
+    """Start a program whenever it does not run; what ends again and again is started less and less often."""
+    clock, pause = asyncio.get_running_loop().time, RESTART_PAUSE_S
+    child: Child | None = None
     try:
         while True:
+            child = await program()
+            began = clock()
             await child.start()
-            await child.ended()
-            await asyncio.sleep(RESTART_PAUSE_S)
+            log.info("%s", await child.obituary())
+            await child.stop()  # also what it left behind
+            pause = RESTART_PAUSE_S if clock() - began > SETTLED_S else min(pause * 2, RESTART_PAUSE_MAX_S)
+            await asyncio.sleep(pause)
+    except PartFailed as e:
+        log.error("a program of the desktop is given up: %s", e)
     finally:
-        await child.stop()
+        if child is not None:
+            await child.stop()

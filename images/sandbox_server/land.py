@@ -18,10 +18,14 @@ from pathlib import Path
 _HERE = Path(__file__).parent
 MOUNTS = "/run/box/userland.mounts"
 START_TIMEOUT_S = 20.0
-PROCESSES = {"browser": 256}
+PROCESSES = {"browser": 256, "gui": 256}
 PROCESSES_DEFAULT = 384
 """How many of the container's 512 processes and threads the code of the user may take, by type of sandbox: the
 server can always start one, and a browser needs some two hundred."""
+
+WITH_SCREEN = frozenset({"filesystem", "gui"})
+"""Types of sandbox whose users' programs may draw on the screen; from the others its socket is hidden."""
+SCREEN_SOCKETS = {True: "shown", False: "hidden"}
 
 FULL_MARGIN = 16
 """How many below its limit a land counts as full: what could not start has gone by then, and others may have ended."""
@@ -58,6 +62,7 @@ class Land:
         argv = ["unshare", "--user", "--map-current-user", "--keep-caps", "--mount", "--pid", "--ipc", "--fork"]
         argv += ["--mount-proc", "--kill-child", "sh"]
         argv += [str(_HERE / "userland.sh"), str(_HERE / "userland.fstab"), MOUNTS]
+        argv += [SCREEN_SOCKETS[sandbox_type in WITH_SCREEN]]
         init = subprocess.Popen(  # noqa: S603 - fixed arguments
             argv,
             stdin=subprocess.DEVNULL,

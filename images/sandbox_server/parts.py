@@ -34,6 +34,8 @@ class Tool:
     """Other spellings of its arguments: spelling → name in the schema."""
     output_schema: dict[str, Any] | None = None
     """JSON schema of the result's `structuredContent`, where it has one."""
+    other_names: Sequence[str] = ()
+    """What it may be called as well; it is listed once."""
 
 
 class PartFailed(Exception):

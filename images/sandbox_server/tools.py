@@ -28,6 +28,8 @@ class ToolRoutes:
             if tool.name in self._tools:
                 raise ValueError(f"two tools are called {tool.name}")
             self._tools[tool.name] = tool
+        others = {other: tool for tool in self._tools.values() for other in tool.other_names}
+        self._called = {**others, **self._tools}
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes."""
@@ -41,7 +43,7 @@ class ToolRoutes:
     async def call(self, request: web.Request) -> web.Response:
         """Run one tool."""
         name = request.match_info["name"]
-        tool = self._tools.get(name)
+        tool = self._called.get(name)
         hosted = {} if tool is not None else self._hosted()
         if tool is None and name not in hosted:
             known = ", ".join(sorted({*self._tools, *(tool.name for tool in hosted.values())}))

@@ -13,9 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sandbox_server.config import Assignment, BoxConfig
-from sandbox_server.land import Land, LandFailed, entrance
+from sandbox_server.land import WITH_SCREEN, Land, LandFailed, entrance
 from sandbox_server.parts import PartFailed, Tool
 from sandbox_server.processes import wait_for_exit
+from sandbox_server.xserver import user_access
 
 log = logging.getLogger(__name__)
 
@@ -103,6 +104,8 @@ class UserLand:
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
             "SANDBOX_TYPE": self._config.sandbox_type,
         }
+        if self._config.sandbox_type in WITH_SCREEN:
+            variables |= user_access()
         given = self._config.assignment
         if given.done() and not given.cancelled() and not given.exception():
             variables |= ca_environment(given.result(), home) | given.result().environment

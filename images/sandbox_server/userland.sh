@@ -2,6 +2,7 @@
 # PID 1 of a user land: makes its view of the machine, gives up every capability, then only reaps orphans.
 # Run by land.py inside fresh user, mount, pid and ipc namespaces; says "ready" on stdout once it stands.
 #   $1  the mounts, in fstab format        $2  a file to write, out of reach of the user
+#   $3  whether the screen's socket is to be "hidden" or "shown"
 set -eu
 
 # The kernel's own masks of /proc do not reach the /proc that was mounted for this namespace: put them back. Which
@@ -11,6 +12,12 @@ while read -r what where rest; do
     if [ -e "$where" ]; then echo "$what $where $rest"; fi
 done <"$1" >"$2"
 mount --all --fstab "$2"
+# Shown, but read-only: who could put another socket there would be taken for the screen.
+if [ "$3" = shown ]; then
+    umount /tmp/.X11-unix
+    mount -o bind /tmp/.X11-unix /tmp/.X11-unix
+    mount -o remount,bind,ro,noexec,nosuid,nodev /tmp/.X11-unix
+fi
 
 # Without user namespaces of its own, code here can never hold a capability, and most of the kernel's attack surface
 # (mounts, netfilter, …) stays closed to it.

@@ -58,8 +58,8 @@ def test_the_sync_classes_need_no_event_loop() -> None:
 
 def test_what_is_not_there_yet_says_what_is() -> None:
     """A class that other runtimes have is refused with the list of ours."""
-    with pytest.raises(ImportError, match=r"no GuiSandbox yet; there are: BaseSandbox, BaseSandboxAsync, Browser"):
-        from agentscope_runtime.sandbox import GuiSandbox  # noqa: F401
+    with pytest.raises(ImportError, match=r"no MobileSandbox yet; there are: BaseSandbox, BaseSandboxAsync, Browser"):
+        from agentscope_runtime.sandbox import MobileSandbox  # noqa: F401
     with pytest.raises(AttributeError, match="no attribute 'Toaster'; it has: BaseSandbox"):
         package.Toaster  # noqa: B018
     assert not hasattr(package, "Toaster")

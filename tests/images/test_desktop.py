@@ -11,7 +11,8 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from agentscope_runtime.sandbox_manager.box import desktop_secret
-from sandbox_server.desktop import door_secret, write_secret, xauthority
+from sandbox_server.desktop import door_secret
+from sandbox_server.xserver import write_secret, xauthority
 
 pytestmark = pytest.mark.docker
 

@@ -24,6 +24,14 @@ def test_the_built_in_kinds() -> None:
     assert base.box_config["watchdog_s"] == 45.0
 
 
+def test_kinds_with_a_desktop() -> None:
+    """A filesystem box is a base until somebody watches, its kernel included; a gui box starts other things."""
+    kinds = registered_kinds(watchdog_seconds=45.0)
+    filesystem, gui = kinds("filesystem"), kinds("gui")
+    assert filesystem.has_desktop and gui.has_desktop
+    assert (filesystem.box_config["kernel"], gui.box_config["kernel"]) == ("eager", "lazy")
+
+
 def test_a_kind_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """As base, unless its registration says otherwise; its variables are for the box."""
     monkeypatch.setattr(SandboxRegistry, "_configs", SandboxRegistry.list_all_sandboxes())

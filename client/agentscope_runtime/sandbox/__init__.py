@@ -24,10 +24,12 @@ if TYPE_CHECKING:
     from agentscope_runtime.sandbox._async.browser import BrowserSandboxAsync
     from agentscope_runtime.sandbox._async.dummy import DummySandboxAsync
     from agentscope_runtime.sandbox._async.filesystem import FilesystemSandboxAsync
+    from agentscope_runtime.sandbox._async.gui import GuiSandboxAsync
     from agentscope_runtime.sandbox._sync.base import BaseSandbox
     from agentscope_runtime.sandbox._sync.browser import BrowserSandbox
     from agentscope_runtime.sandbox._sync.dummy import DummySandbox
     from agentscope_runtime.sandbox._sync.filesystem import FilesystemSandbox
+    from agentscope_runtime.sandbox._sync.gui import GuiSandbox
 
 __all__ = [
     "BaseSandbox",
@@ -38,6 +40,8 @@ __all__ = [
     "DummySandboxAsync",
     "FilesystemSandbox",
     "FilesystemSandboxAsync",
+    "GuiSandbox",
+    "GuiSandboxAsync",
     "SandboxError",
     "SandboxType",
     "errors",
@@ -52,12 +56,11 @@ _CLASSES = {
     "DummySandboxAsync": "_async.dummy",
     "FilesystemSandbox": "_sync.filesystem",
     "FilesystemSandboxAsync": "_async.filesystem",
+    "GuiSandbox": "_sync.gui",
+    "GuiSandboxAsync": "_async.gui",
 }
 
-_ANNOUNCED = frozenset(
-    {"GuiSandbox", "GuiSandboxAsync", "MobileSandbox", "MobileSandboxAsync"}
-    | {"TrainingSandbox", "CloudSandbox", "AgentbaySandbox"}
-)
+_ANNOUNCED = frozenset({"MobileSandbox", "MobileSandboxAsync"} | {"TrainingSandbox", "CloudSandbox", "AgentbaySandbox"})
 """Names that code written for other runtimes may ask for, and that do not exist here yet."""
 
 

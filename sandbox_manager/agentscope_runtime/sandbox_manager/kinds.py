@@ -17,7 +17,8 @@ from agentscope_runtime.sandbox_manager.backends import Blueprint
 Kinds = Callable[[str], Blueprint]
 """Returns what to start for a kind; raises UnknownSandboxType."""
 
-WITH_DESKTOP = frozenset({SandboxType.BROWSER})
+WITH_DESKTOP = frozenset({SandboxType.BROWSER, SandboxType.FILESYSTEM, SandboxType.GUI})
+LAZY_KERNEL = frozenset({SandboxType.BROWSER, SandboxType.GUI})
 
 WITH_BROWSER = frozenset({SandboxType.BROWSER})
 """Kinds whose browser can have a user's profile."""
@@ -39,7 +40,7 @@ def registered_kinds(*, watchdog_seconds: float, ca_bundle: Path | None = None) 
         config = SandboxRegistry.get_config_by_type(sandbox_type)
         limits = config.limits
         # A kernel idles at tens of megabytes: where cells are not the point, the first cell starts it.
-        kernel = config.runtime_config.get("kernel", "lazy" if sandbox_type in WITH_DESKTOP else "eager")
+        kernel = config.runtime_config.get("kernel", "lazy" if sandbox_type in LAZY_KERNEL else "eager")
         has_desktop = bool(config.runtime_config.get("desktop", sandbox_type in WITH_DESKTOP))
         return Blueprint(
             sandbox_type=sandbox_type,

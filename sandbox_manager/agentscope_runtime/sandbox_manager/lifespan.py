@@ -24,6 +24,7 @@ from agentscope_runtime.sandbox_manager.profile_keeper import ProfileKeeper
 from agentscope_runtime.sandbox_manager.profiles import Profiles
 from agentscope_runtime.sandbox_manager.reaper import Reaper
 from agentscope_runtime.sandbox_manager.reconcile import Reconciler
+from agentscope_runtime.sandbox_manager.resolution import Resolution
 from agentscope_runtime.sandbox_manager.settings import Settings
 from agentscope_runtime.sandbox_manager.stores import Store
 from agentscope_runtime.sandbox_manager.stores.memory import MemoryStore
@@ -73,6 +74,7 @@ async def running(
         keeper = ProfileKeeper(Profiles(settings.state_dir / "profiles"), means.store, pool.reach)
         means.outfitters.append(keeper.load)
         means.farewells.append(keeper.save)
+        means.outfitters.append(Resolution(pool))
         try:
             async with _background(pool, means, owner, liveness, keeper):
                 yield pool

@@ -17,6 +17,21 @@ class DesktopSandboxAsync(BaseSandboxAsync):
         """
         return (await self._in_hand().do_async(calls.desktop, control)).url
 
+    async def get_resolution_async(self) -> tuple[int, int]:
+        """Return width and height of the screen in pixels."""
+        screen = await self._in_hand().do_async(calls.screen)
+        return screen.width, screen.height
+
+    async def set_resolution_async(self, width: int, height: int) -> tuple[int, int]:
+        """Give the screen another size while everything on it goes on; return the size that it has then.
+
+        Args:
+            width: In pixels, 320 to 3840.
+            height: In pixels, 240 to 2160.
+        """
+        screen = await self._in_hand().do_async(calls.resize_screen, width, height)
+        return screen.width, screen.height
+
     # <sync-only>
     # @property
     # def desktop_url(self) -> str:

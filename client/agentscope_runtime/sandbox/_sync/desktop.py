@@ -18,6 +18,21 @@ class DesktopSandbox(BaseSandbox):
         """
         return (self._in_hand().do(calls.desktop, control)).url
 
+    def get_resolution(self) -> tuple[int, int]:
+        """Return width and height of the screen in pixels."""
+        screen = self._in_hand().do(calls.screen)
+        return screen.width, screen.height
+
+    def set_resolution(self, width: int, height: int) -> tuple[int, int]:
+        """Give the screen another size while everything on it goes on; return the size that it has then.
+
+        Args:
+            width: In pixels, 320 to 3840.
+            height: In pixels, 240 to 2160.
+        """
+        screen = self._in_hand().do(calls.resize_screen, width, height)
+        return screen.width, screen.height
+
     @property
     def desktop_url(self) -> str:
         """A link that opens the desktop once, to watch only; each look at it makes a new one."""

@@ -17,7 +17,7 @@ from agentscope_runtime.sandbox.calls.commands import (
     start_command,
     write_command,
 )
-from agentscope_runtime.sandbox.calls.desktops import desktop
+from agentscope_runtime.sandbox.calls.desktops import desktop, resize_screen, screen
 from agentscope_runtime.sandbox.calls.files import (
     file_entry,
     file_exists,
@@ -70,8 +70,10 @@ __all__ = [
     "remove_command",
     "remove_file",
     "remove_mcp_server",
+    "resize_screen",
     "run_command",
     "sandbox",
+    "screen",
     "signal_command",
     "start_command",
     "write_archive",

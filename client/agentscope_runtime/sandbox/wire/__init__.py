@@ -15,7 +15,7 @@ from agentscope_runtime.sandbox.wire.commands import (
     CommandRequest,
     SignalRequest,
 )
-from agentscope_runtime.sandbox.wire.desktops import DesktopLink, DesktopRequest
+from agentscope_runtime.sandbox.wire.desktops import DesktopLink, DesktopRequest, Screen
 from agentscope_runtime.sandbox.wire.kernels import KERNEL_NAME, Interrupted, KernelInfo, KernelList
 from agentscope_runtime.sandbox.wire.leases import (
     PROFILE_NAME,
@@ -60,6 +60,7 @@ __all__ = [
     "ProfileList",
     "SandboxInfo",
     "SandboxList",
+    "Screen",
     "SignalRequest",
     "ToolCall",
     "ToolInfo",

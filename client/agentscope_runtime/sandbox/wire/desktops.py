@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import Field
+
 from agentscope_runtime.sandbox.wire.base import Wire
 
 
@@ -20,3 +24,14 @@ class DesktopLink(Wire):
     expires_in: float
     """Seconds until an unopened link is worthless."""
     control: bool
+
+
+SIDES = {"width": (320, 3840), "height": (240, 2160)}
+"""The least and the most pixels of a screen."""
+
+
+class Screen(Wire):
+    """The size of a screen, in pixels: answer of `GET`, body and answer of `PUT /v1/sandboxes/{id}/screen`."""
+
+    width: Annotated[int, Field(ge=SIDES["width"][0], le=SIDES["width"][1])]
+    height: Annotated[int, Field(ge=SIDES["height"][0], le=SIDES["height"][1])]

@@ -27,6 +27,7 @@ from agentscope_runtime.sandbox.errors import (
     UnknownTool,
 )
 from agentscope_runtime.sandbox_manager.backends.fake_browser import FakeBrowser
+from agentscope_runtime.sandbox_manager.backends.fake_desktop import FakeDesktop
 from agentscope_runtime.sandbox_manager.backends.fake_kernels import FakeKernels
 from agentscope_runtime.sandbox_manager.states import Address
 
@@ -64,6 +65,7 @@ class FakeBox:
         self.files: dict[PurePosixPath, bytes] = {}
         self.folders: set[PurePosixPath] = {WORKSPACE}
         self.browser = FakeBrowser()
+        self.desktop = FakeDesktop()
         self._token = token
         self._has_desktop = has_desktop
         self._runners: list[web.AppRunner] = []
@@ -102,6 +104,8 @@ class FakeBox:
         app.router.add_get("/tools", self._list_tools)
         app.router.add_post("/tools/{name}", self._call_tool)
         app.router.add_routes(FakeKernels().routes())
+        if self._has_desktop:
+            app.router.add_routes(self.desktop.routes())
         if self.sandbox_type == "browser":
             app.router.add_routes(self.browser.routes())
         app.router.add_get("/files/content", self._read)

@@ -49,6 +49,8 @@ RECIPES = {
     for recipe in (
         Recipe("base", "runtime-sandbox-base"),
         Recipe("browser", "runtime-sandbox-browser", parent="base"),
+        Recipe("filesystem", "runtime-sandbox-filesystem", parent="base"),
+        Recipe("gui", "runtime-sandbox-gui", parent="browser"),
         Recipe("novnc", "runtime-novnc-bundle", product="/novnc.js"),
     )
 }

@@ -1,0 +1,81 @@
+"""The part that brings `computer_use`: an agent's eyes and hands on the desktop.
+
+One action at a time: what one call types is not mixed with what another does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sandbox_server.computer_actions import Actions, WrongArgument
+from sandbox_server.computer_tools import ALIASES, OTHER_NAMES, SPEC, SYNONYMS, missing_or_idle
+from sandbox_server.desktop import Desktop
+from sandbox_server.keyboard import Keyboard
+from sandbox_server.parts import Arguments, PartFailed, Result, Tool, result, text
+from sandbox_server.problems import invalid_request
+from sandbox_server.screen import ScreenFailed
+from sandbox_server.xclient import XClient
+
+DEFAULT_TIMEOUT_S = 90.0
+
+
+class Computer:
+    """Sees the screen of a desktop, and uses its mouse and keyboard."""
+
+    name = "computer"
+
+    def __init__(self, desktop: Desktop) -> None:
+        """Use this desktop."""
+        self._desktop = desktop
+        server = desktop.server
+        self._screen = desktop.screen
+        x = XClient(server.socket, lambda: server.cookie)
+        self._actions = Actions(self._screen, x, Keyboard(self._screen, x))
+        self._turn = asyncio.Lock()
+
+    async def start(self) -> None:
+        """Do nothing: it connects when it is first used."""
+
+    async def ready(self) -> None:
+        """Return once the desktop is drawn, and has been looked at.
+
+        Raises:
+            PartFailed: there is no screen.
+        """
+        await self._desktop.ready()
+        try:
+            await self._screen.size()
+        except ScreenFailed as e:
+            raise PartFailed(str(e)) from e
+
+    def tools(self) -> Sequence[Tool]:
+        """Return `computer_use`."""
+        tool = SPEC.tool(self._call)
+        return [replace(tool, aliases={**tool.aliases, **ALIASES}, other_names=OTHER_NAMES)]
+
+    def log_tail(self) -> str:
+        """Return nothing: the desktop says what there is to say."""
+        return ""
+
+    async def close(self) -> None:
+        """Do nothing: the desktop closes what it opened."""
+
+    async def _call(self, arguments: Arguments, timeout_s: float | None) -> Result:
+        said: str = arguments["action"]
+        action = SYNONYMS.get(said, said)
+        if wrong := missing_or_idle(action, arguments):
+            raise invalid_request(f"computer_use: {wrong}")
+        limit = DEFAULT_TIMEOUT_S if timeout_s is None else timeout_s
+        try:
+            async with asyncio.timeout(limit), self._turn:
+                await self._desktop.display_up()
+                return result(*await self._actions.run(action, arguments))
+        except WrongArgument as e:
+            raise invalid_request(f"computer_use: {e}") from e
+        except (ScreenFailed, PartFailed, ConnectionError) as e:
+            why = str(e)
+        except TimeoutError:
+            why = f"action {action!r} timed out: it had {limit:g} s, or the screen does not answer"
+        return result(text(why), is_error=True)
