@@ -59,5 +59,5 @@ class GuiSandboxAsync(DesktopSandboxAsync):
         arguments = {"action": action, **given(coordinate=place, text=text, startCoordinate=begin, direction=direction)}
         arguments |= given(amount=amount, seconds=seconds, region=part)
         # Longer than the tool's own time-out is fine: whoever names a time has given it.
-        timeout = None if seconds is None or self._tool_timeout is None else max(self._tool_timeout, seconds + BESIDES)
+        timeout = None if seconds is None else seconds + BESIDES
         return await self.call_tool_async("computer_use", arguments, timeout)

@@ -60,5 +60,5 @@ class GuiSandbox(DesktopSandbox):
         arguments = {"action": action, **given(coordinate=place, text=text, startCoordinate=begin, direction=direction)}
         arguments |= given(amount=amount, seconds=seconds, region=part)
         # Longer than the tool's own time-out is fine: whoever names a time has given it.
-        timeout = None if seconds is None or self._tool_timeout is None else max(self._tool_timeout, seconds + BESIDES)
+        timeout = None if seconds is None else seconds + BESIDES
         return self.call_tool("computer_use", arguments, timeout)
