@@ -17,6 +17,7 @@ from sandbox_server.parts import Part, Reachable
 from sandbox_server.problems import Handler, problems
 from sandbox_server.readiness import Readiness
 from sandbox_server.tools import ToolRoutes
+from sandbox_server.watch_routes import WatchRoutes
 from sandbox_server.watchdog import Watchdog
 from sandbox_server.workspace import Workspace
 
@@ -38,7 +39,8 @@ def create_app(config: BoxConfig, parts: Sequence[Part], watchdog: Watchdog) -> 
     app.router.add_post("/heartbeat", _heartbeat)
     app.router.add_routes(ToolRoutes(parts).routes())
     workspace = Workspace(str(config.workspace))
-    app.router.add_routes([*FileRoutes(workspace).routes(), *ArchiveRoutes(workspace).routes()])
+    for files in (FileRoutes(workspace), ArchiveRoutes(workspace), WatchRoutes(workspace)):
+        app.router.add_routes(files.routes())
     for part in parts:
         if isinstance(part, Reachable):
             app.router.add_routes(part.routes())

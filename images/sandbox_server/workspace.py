@@ -10,6 +10,7 @@ import itertools
 import os
 import secrets
 import stat
+from collections import deque
 from collections.abc import Generator, Iterator
 from typing import Any, BinaryIO, NamedTuple
 
@@ -24,6 +25,7 @@ Entry = dict[str, Any]
 
 ENTRIES_MAX = 50_000  # their JSON has some ten megabytes
 OPEN_FOLDERS = 64
+REPLACED_KEPT = 256
 
 
 class Folder(NamedTuple):
@@ -40,6 +42,7 @@ class Workspace:
     def __init__(self, root: str) -> None:
         """Confine everything to `root`, which need not exist yet."""
         self._root = os.path.normpath(root)
+        self._replaced: deque[str] = deque(maxlen=REPLACED_KEPT)
 
     @contextlib.contextmanager
     def _place(self, path: str, *, follow: bool = True, make_parents: bool = False) -> Iterator[Place]:
@@ -71,15 +74,21 @@ class Workspace:
             try:
                 with os.fdopen(descriptor, "wb") as file:
                     yield file
+                if _is_folder(place) is False:
+                    self._replaced.append(temporary)
                 os.rename(temporary, place.name, src_dir_fd=place.folder, dst_dir_fd=place.folder)
             except BaseException:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(temporary, dir_fd=place.folder)
                 raise
 
-    def entry(self, path: str) -> Entry:
-        """Describe one file or folder."""
-        with self._place(path) as place:
+    def has_replaced(self, temporary: str) -> bool:
+        """Tell whether the file that was written under this name has lately replaced another."""
+        return temporary in self._replaced
+
+    def entry(self, path: str, *, follow: bool = True) -> Entry:
+        """Describe one file or folder, or where a link leads; without `follow` the link itself."""
+        with self._place(path, follow=follow) as place:
             return _entry(place.folder, place.name or ".", place.path)
 
     def status(self, path: str) -> os.stat_result:
@@ -176,11 +185,9 @@ def temporary_name(name: str) -> str:
 
 def _fill(place: Place, temporary: str, staged: int) -> None:
     """Put a complete folder in its place; in one step where there is none of that name."""
-    if place.name:
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(place.name, dir_fd=place.folder)
-            os.rename(temporary, place.name, src_dir_fd=place.folder, dst_dir_fd=place.folder)
-            return
+    if place.name and _is_folder(place) is None:
+        os.rename(temporary, place.name, src_dir_fd=place.folder, dst_dir_fd=place.folder)
+        return
     target = os.open(place.name or ".", FOLDER_FLAGS, dir_fd=place.folder)
     try:
         merge(staged, target)

@@ -11,6 +11,7 @@ from agentscope_runtime.sandbox import calls
 from agentscope_runtime.sandbox._async.connection import DownloadAsync
 from agentscope_runtime.sandbox._async.holding import HoldingAsync
 from agentscope_runtime.sandbox._async.transfers import download_async, upload_async
+from agentscope_runtime.sandbox._async.watch import WatchAsync
 from agentscope_runtime.sandbox.errors import FileError, InvalidRequest
 from agentscope_runtime.sandbox.transport import CHUNK
 from agentscope_runtime.sandbox.trees import OutsideLinks
@@ -146,6 +147,22 @@ class SandboxFSAsync:
             FileError: it cannot be read here, or not be written there.
         """
         return await upload_async(await self._in_hand().opened_async(), Path(local_path), path)
+
+    def watch_async(self, path: str = ".", recursive: bool = False, *, timeout: float | None = None) -> WatchAsync:
+        """Hear of changes, as `async with box.fs.watch_async("src") as changes: async for change in changes:`.
+
+        What changes from the moment on that the block begins is told. A watch keeps the sandbox from becoming idle.
+
+        Args:
+            path: A folder, or one file.
+            recursive: Whether to watch the folders in it, too, and those that are made there later.
+            timeout: Seconds after which the changes end by themselves; None waits for ever.
+
+        Raises:
+            FileNotFound: nothing is at `path`.
+            FileError: it has too many folders, or the host allows no more watches.
+        """
+        return WatchAsync(self._in_hand(), path, recursive, timeout)
 
     async def list_async(self, path: str, depth: int = 1) -> Entries:
         """List a folder.

@@ -12,6 +12,7 @@ from agentscope_runtime.sandbox import calls
 from agentscope_runtime.sandbox._sync.connection import Download
 from agentscope_runtime.sandbox._sync.holding import Holding
 from agentscope_runtime.sandbox._sync.transfers import download, upload
+from agentscope_runtime.sandbox._sync.watch import Watch
 from agentscope_runtime.sandbox.errors import FileError, InvalidRequest
 from agentscope_runtime.sandbox.transport import CHUNK
 from agentscope_runtime.sandbox.trees import OutsideLinks
@@ -147,6 +148,22 @@ class SandboxFS:
             FileError: it cannot be read here, or not be written there.
         """
         return upload(self._in_hand().opened(), Path(local_path), path)
+
+    def watch(self, path: str = ".", recursive: bool = False, *, timeout: float | None = None) -> Watch:
+        """Hear of changes, as `with box.fs.watch("src") as changes: for change in changes:`.
+
+        What changes from the moment on that the block begins is told. A watch keeps the sandbox from becoming idle.
+
+        Args:
+            path: A folder, or one file.
+            recursive: Whether to watch the folders in it, too, and those that are made there later.
+            timeout: Seconds after which the changes end by themselves; None waits for ever.
+
+        Raises:
+            FileNotFound: nothing is at `path`.
+            FileError: it has too many folders, or the host allows no more watches.
+        """
+        return Watch(self._in_hand(), path, recursive, timeout)
 
     def list(self, path: str, depth: int = 1) -> Entries:
         """List a folder.

@@ -27,6 +27,7 @@ from agentscope_runtime.sandbox.calls.files import (
     read_archive,
     read_file,
     remove_file,
+    watch_files,
     write_archive,
     write_file,
 )
@@ -76,6 +77,7 @@ __all__ = [
     "screen",
     "signal_command",
     "start_command",
+    "watch_files",
     "write_archive",
     "write_command",
     "write_file",

@@ -8,6 +8,9 @@ from agentscope_runtime.sandbox.calls.base import JSON, Call, at, dump, flag, no
 from agentscope_runtime.sandbox.errors import InvalidRequest
 from agentscope_runtime.sandbox.types import Entries, Entry
 
+WATCH_MAX = 86_400.0
+"""Seconds of the longest watch with an end."""
+
 
 def read_file(sandbox_id: str, path: str) -> Call[bytes]:
     """Fetch a file of the workspace."""
@@ -38,6 +41,16 @@ def write_archive(sandbox_id: str, path: str) -> Call[Entry]:
 def file_entry(sandbox_id: str, path: str) -> Call[Entry]:
     """Describe one file or folder."""
     return Call(f"look at {path!r} in {sandbox_id}", "GET", _file(sandbox_id, "entry", path), _entry)
+
+
+def watch_files(sandbox_id: str, path: str, recursive: bool, seconds: float | None) -> Call[bytes]:
+    """Hear of changes in a folder, for so many seconds."""
+    location = _file(sandbox_id, "watch", path) + f"&recursive={str(recursive).lower()}"
+    if seconds is not None:
+        if not 0 < seconds <= WATCH_MAX:
+            raise InvalidRequest(f"timeout is {seconds}; it can be seconds above 0 and up to {WATCH_MAX:g}, or None")
+        location += f"&seconds={seconds:g}"
+    return Call(f"watch {path!r} in {sandbox_id}", "GET", location, bytes)
 
 
 def list_files(sandbox_id: str, path: str, depth: int) -> Call[Entries]:

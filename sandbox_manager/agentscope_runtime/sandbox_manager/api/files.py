@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from pathlib import PurePosixPath
+from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -20,6 +21,8 @@ QUICK = 60.0
 ASKED = ("range", "if-range")
 SENT = ("content-length", "content-type")
 TAR = "application/x-tar"
+NDJSON = "application/x-ndjson"
+Seconds = Annotated[float | None, Query(gt=0, le=86_400)]
 
 
 @router.get("/content", response_class=Response)
@@ -47,6 +50,17 @@ async def write_archive(sandbox_id: str, path: str, request: Request) -> Respons
     """Unpack a tar stream into a folder, all of it or nothing; what has the same name there is replaced."""
     ask = Ask("PUT", "/files/archive", {"path": path}, upload(request), known(request, SENT))
     return await relay(request, sandbox_id, ask)
+
+
+@router.get("/watch", response_class=Response)
+async def watch(
+    sandbox_id: str, path: str, request: Request, recursive: bool = False, seconds: Seconds = None
+) -> Response:
+    """Tell of changes in a folder as lines of JSON while they happen, for so many seconds; it counts as activity."""
+    params = {"path": path, "recursive": str(recursive).lower()}
+    if seconds is not None:
+        params["seconds"] = f"{seconds:g}"
+    return Stream(pool_of(request), sandbox_id, Ask("GET", "/files/watch", params), NDJSON)
 
 
 @router.get("/entry")
