@@ -92,6 +92,8 @@ class Rig:
     async def _close(self, backend: Backend) -> None:
         for found in await backend.containers():
             await backend.remove(found.sandbox_id)
+        for found in await backend.loose_volumes():
+            await backend.remove_volume(found.sandbox_id)
         await backend.aclose()
 
     def order(self, **changes: object) -> Order:
@@ -165,6 +167,21 @@ async def test_a_removed_container_is_gone_with_its_workspace(rig: Rig) -> None:
     await rig.backend.remove(order.sandbox_id)
     await rig.backend.remove("sbx-never-was")
     await rig.backend.remove_volume("sbx-never-was")
+
+
+async def test_a_shared_workspace_outlives_its_containers(rig: Rig) -> None:
+    """Several start with it at once; it is loose when none is left, by its name, and goes when it is removed."""
+    volume = "vol-" + secrets.token_hex(10)
+    orders = [rig.order(volume=volume) for _ in range(2)]
+    await asyncio.gather(*(rig.backend.start(order) for order in orders))
+    await rig.backend.remove(orders[0].sandbox_id)
+    assert not await rig.backend.loose_volumes(), "one still uses it"
+    await rig.backend.remove(orders[1].sandbox_id)
+    (left,) = await rig.backend.loose_volumes()
+    assert (left.sandbox_id, left.manager) == (volume, "mgr-1")
+    await rig.backend.remove_volume(volume)
+    assert not await rig.backend.loose_volumes()
+    await rig.backend.remove_volume(volume)
 
 
 async def test_a_crashed_container_removes_itself_and_is_told_of(rig: Rig) -> None:

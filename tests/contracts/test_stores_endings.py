@@ -38,7 +38,7 @@ async def test_what_is_given_back_ready_serves_who_waits(store: Store) -> None:
     free = await warm(store)
     await claim(store, ALICE, "base", "browser")
     (for_bob,) = (await claim(store, BOB, "base")).begun
-    assert await store.give_back(ALICE, ["base", "browser"]) == (BOB,)
+    assert (await store.give_back(ALICE, ["base", "browser"])).served == (BOB,)
     assert ids(await claim(store, BOB, "base")) == [free]
     assert (await store.get(for_bob.sandbox_id)).key is None
 

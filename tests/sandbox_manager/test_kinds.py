@@ -12,8 +12,9 @@ from agentscope_runtime.sandbox_manager.backends import Order
 from agentscope_runtime.sandbox_manager.kinds import registered_kinds
 
 
-def test_the_built_in_kinds() -> None:
+def test_the_built_in_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
     """A base has its kernel at once; a browser has a desktop, more room to draw, and a kernel for whoever asks."""
+    monkeypatch.delenv("RUNTIME_SANDBOX_IMAGE_TAG", raising=False)
     kinds = registered_kinds(watchdog_seconds=45.0)
     base, browser = kinds("base"), kinds("browser")
     assert base.image.endswith("/runtime-sandbox-base:latest")
@@ -40,7 +41,7 @@ def test_a_kind_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
     kinds = registered_kinds(watchdog_seconds=45.0)
     robot, eye = kinds("robot"), kinds("eye")
     assert (robot.has_desktop, robot.box_config["kernel"]) == (False, "eager")
-    assert robot.box_config["options"] == {"environment": {"GREETING": "hello"}}
+    assert robot.environment == {"GREETING": "hello"}
     assert (eye.has_desktop, eye.box_config["kernel"]) == (True, "lazy")
 
 

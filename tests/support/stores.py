@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from agentscope_runtime.sandbox.wire import LeaseOptions
 from agentscope_runtime.sandbox_manager.states import NO_OPTIONS, Ending, LeaseKey, SandboxRecord, State, Wish
@@ -54,9 +55,10 @@ async def claim(
     now: float = 100.0,
     drafts: bool = True,
     options: LeaseOptions = NO_OPTIONS,
+    volume: str = "",
 ) -> Claim:
     """Claim these kinds, with drafts for all."""
-    made = {kind: draft(kind) for kind in kinds} if drafts else {}
+    made = {kind: replace(draft(kind), volume=volume) for kind in kinds} if drafts else {}
     return await store.claim(Wish(key, kinds, options), made, limit=limit, now=now)
 
 

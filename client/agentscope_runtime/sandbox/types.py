@@ -19,6 +19,10 @@ class Options(TypedDict, total=False):
     """The user's profile that a browser begins with, and leaves its logins to."""
     resolution: str | None
     """Of the desktop, in pixels: `1600x1000`."""
+    shared_workspace: bool | None
+    """Whether all sandboxes of the lease have one workspace between them."""
+    environment: dict[str, str] | None
+    """Variables of what users run in the sandboxes."""
 
 
 class BoxOptions(Options, total=False):

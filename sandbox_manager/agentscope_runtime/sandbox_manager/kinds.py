@@ -49,7 +49,8 @@ def registered_kinds(*, watchdog_seconds: float, ca_bundle: Path | None = None) 
             nano_cpus=limits.nano_cpus,
             shm=limits.shm,
             has_desktop=has_desktop,
-            box_config={**common, "kernel": kernel, "options": {"environment": dict(config.environment)}},
+            environment=config.environment,
+            box_config={**common, "kernel": kernel},
         )
 
     return blueprint

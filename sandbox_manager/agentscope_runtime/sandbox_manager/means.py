@@ -6,14 +6,14 @@ import secrets
 import string
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from agentscope_runtime.sandbox import wire
 from agentscope_runtime.sandbox_manager.backends import Backend
 from agentscope_runtime.sandbox_manager.events import Events
 from agentscope_runtime.sandbox_manager.kinds import Kinds
-from agentscope_runtime.sandbox_manager.states import SandboxRecord, State
+from agentscope_runtime.sandbox_manager.states import SandboxRecord, State, Wish
 from agentscope_runtime.sandbox_manager.stores import Store
 
 Clock = Callable[[], float]
@@ -79,6 +79,11 @@ class Means:
     """Each takes out of a sandbox what shall outlive it, after the session's end and before its removal. The box still
     answers then (`Pool.reach`), though the sandbox is STOPPING; there are a few seconds for all of them."""
 
+    def drafts(self, wish: Wish) -> dict[str, SandboxRecord]:
+        """Make the records of all kinds of a wish; those that are to share a workspace name the same one."""
+        volume = _name("vol") if wish.options.shared_workspace else ""
+        return {kind: replace(self.draft(kind), volume=volume) for kind in wish.types}
+
     def draft(self, sandbox_type: str) -> SandboxRecord:
         """Make the record of a sandbox that does not exist yet, with a name and a token of its own.
 
@@ -86,10 +91,14 @@ class Means:
             UnknownSandboxType: Nobody registered such a kind.
         """
         return SandboxRecord(
-            sandbox_id="sbx-" + "".join(secrets.choice(_ALPHABET) for _ in range(20)),
+            sandbox_id=_name("sbx"),
             sandbox_type=sandbox_type,
             state=State.STARTING,
             image=self.kinds(sandbox_type).image,
             created_at=self.clock(),
             token=secrets.token_urlsafe(32),
         )
+
+
+def _name(prefix: str) -> str:
+    return f"{prefix}-" + "".join(secrets.choice(_ALPHABET) for _ in range(20))

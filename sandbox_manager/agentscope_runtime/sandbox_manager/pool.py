@@ -39,7 +39,7 @@ from agentscope_runtime.sandbox_manager.reaper import Activity
 from agentscope_runtime.sandbox_manager.refill import Refill
 from agentscope_runtime.sandbox_manager.retirement import Retirement
 from agentscope_runtime.sandbox_manager.states import NO_OPTIONS, Census, Ending, Lease, LeaseKey, SandboxRecord, Wish
-from agentscope_runtime.sandbox_manager.stores import Claim
+from agentscope_runtime.sandbox_manager.stores import LEFT, Claim
 
 ATTEMPTS = 2
 """Starts that a waiting session is given: one may fail by bad luck."""
@@ -237,7 +237,7 @@ class Pool:
     async def _claim_until_granted(self, wish: Wish, ticket: Ticket) -> Claim:
         failures = 0
         while True:
-            drafts = {kind: self._means.draft(kind) for kind in wish.types}
+            drafts = self._means.drafts(wish)
             claim = await self._store.claim(wish, drafts, limit=self._means.policy.limit, now=self._means.clock())
             self.retirement.destroy(claim.displaced, Ending("made room in the pool for another kind"))
             self.launcher.submit(claim.begun)
@@ -264,7 +264,9 @@ class Pool:
 
     async def _give_back(self, key: LeaseKey, ticket: Ticket) -> None:
         types = ticket.types - self._arrivals.wanted_by_others(key, ticket)
-        for served in await self._store.give_back(key, sorted(types)):
+        given = await self._store.give_back(key, sorted(types))
+        self.retirement.destroy(given.ended, LEFT)
+        for served in given.served:
             self._arrivals.wake(served)
         # A call that came in between may have counted on what was given back.
         self._arrivals.wake(key)

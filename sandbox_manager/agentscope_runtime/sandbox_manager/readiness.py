@@ -38,6 +38,8 @@ async def bring_up(means: Means, record: SandboxRecord) -> SandboxRecord | None:
         blueprint=means.kinds(record.sandbox_type),
         created_at=record.created_at,
         token=record.token,
+        volume=record.volume,
+        environment=record.options.environment or {},
     )
     try:
         async with asyncio.timeout(limit + GRACE):

@@ -50,7 +50,7 @@ def difference(
 ) -> Difference:
     """Compare the records of the manager `me`, read first, with what was found on the engine after that."""
     running = {thing.sandbox_id for thing in found if thing.running}
-    known = {record.sandbox_id for record in records}
+    known = {name for record in records for name in (record.sandbox_id, record.volume)}
     return Difference(
         dead=tuple(record for record in records if record.answers and record.sandbox_id not in running),
         orphans=tuple(

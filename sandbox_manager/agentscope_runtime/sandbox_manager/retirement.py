@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable
+from contextlib import suppress
 
 from agentscope_runtime.sandbox.errors import SandboxError
 from agentscope_runtime.sandbox_manager.arrivals import Arrivals
@@ -73,10 +74,19 @@ class Retirement:
             async with self._slots:
                 await self._until_gone(sandbox_id)
             await self._means.store.forget(sandbox_id)
+            if record.volume:
+                await self._drop_volume(record.volume)
             self._means.events.emit(SandboxRemoved(sandbox_id, record.sandbox_type))
         finally:
             del self._tasks[sandbox_id]
             self._launcher.removed(sandbox_id)
+
+    async def _drop_volume(self, volume: str) -> None:
+        """Remove the workspace that the sandboxes of a lease shared, with the last of them."""
+        if any(record.volume == volume for record in await self._means.store.sandboxes()):
+            return
+        with suppress(SandboxError):  # then the reconciler finds it
+            await self._means.backend.remove_volume(volume)
 
     async def _until_gone(self, sandbox_id: str) -> None:
         pause = FIRST_RETRY

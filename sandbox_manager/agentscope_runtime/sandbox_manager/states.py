@@ -45,6 +45,9 @@ NO_OPTIONS = wire.LeaseOptions()
 MAY_CHANGE = frozenset({"resolution"})
 """Options that a lease may be given anew; the others stay what they were first said to be."""
 
+FROM_THE_START = frozenset({"shared_workspace", "environment"})
+"""Options that a sandbox has when it is started, or never."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wish:
@@ -67,10 +70,11 @@ class Wish:
         said = self.options.model_dump(exclude_none=True)
         for name, value in said.items():
             old = getattr(before, name)
-            if old not in (None, value) and name not in MAY_CHANGE:
+            if old != value and name not in MAY_CHANGE and (old is not None or (name in FROM_THE_START and value)):
+                have, want = ("another one", "this one") if name == "environment" else (repr(old), repr(value))
                 raise errors.InvalidRequest(
-                    f"{self.key} holds sandboxes with {name}={old!r}: connect without {name}, or release them to get "
-                    f"others with {value!r}"
+                    f"{self.key} holds sandboxes with {name}: {have}; connect without {name}, or release them to get "
+                    f"others with {want}"
                 )
         return before.model_copy(update=said) if said else before
 
@@ -104,6 +108,8 @@ class SandboxRecord:
     """Who holds it, or (before LEASED) whom it is promised to."""
     options: wire.LeaseOptions = NO_OPTIONS
     """What the lease was asked to be; nothing as long as there is none."""
+    volume: str = ""
+    """The workspace that it shares with the other sandboxes of its lease; "" where it has one of its own."""
     generation: int = 0
     """Counts the leases; the box refuses calls that carry an older one."""
     warm: bool = False
@@ -131,6 +137,7 @@ class SandboxRecord:
             generation=self.generation,
             warm=self.warm,
             desktop=self.address is not None and self.address.desktop_port is not None,
+            shared_workspace=bool(self.volume),
             created_at=self.created_at,
             leased_at=self.leased_at,
             last_active_at=self.last_active_at,

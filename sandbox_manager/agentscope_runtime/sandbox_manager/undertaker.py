@@ -65,6 +65,8 @@ async def _bury(installation: str, manager: str) -> None:
             try:
                 left = [found for found in await backend.containers() if found.manager == manager]
                 await asyncio.gather(*(backend.remove(found.sandbox_id) for found in left))
+                shared = [found for found in await backend.loose_volumes() if found.manager == manager]
+                await asyncio.gather(*(backend.remove_volume(found.sandbox_id) for found in shared))
             except SandboxError:
                 continue  # the engine is away; perhaps it is back at the next look
     finally:

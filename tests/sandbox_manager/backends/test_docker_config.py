@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from agentscope_runtime.sandbox_manager.backends import Blueprint, Order, Owner
 from agentscope_runtime.sandbox_manager.backends.docker_config import container_config, seccomp_profile
@@ -30,6 +31,24 @@ def test_the_labels_say_whose_it_is() -> None:
     (workspace,) = config["HostConfig"]["Mounts"]
     assert workspace["VolumeOptions"]["Labels"] == config["Labels"]
     assert "Source" not in workspace  # anonymous: it goes with the container
+
+
+def test_a_shared_workspace_has_labels_of_its_own() -> None:
+    """It belongs to no container, and is found by its name."""
+    order = replace(ORDER, volume="vol-1")
+    (workspace,) = container_config(order, OWNER, network="n", publish=False, seccomp="{}")["HostConfig"]["Mounts"]
+    assert (workspace["Source"], workspace["Target"]) == ("vol-1", "/workspace")
+    assert workspace["VolumeOptions"]["Labels"]["agentscope_runtime.sandbox_id"] == "vol-1"
+    assert workspace["VolumeOptions"]["Labels"]["agentscope_runtime.installation"] == "installation-1"
+
+
+def test_variables_of_a_lease_are_on_the_line_only() -> None:
+    """They may be secrets; they are stronger than those of the kind."""
+    blueprint = replace(BROWSER, environment={"A": "kind", "B": "kind"})
+    order = replace(ORDER, blueprint=blueprint, environment={"A": "the-key"})
+    assert order.start_line()["options"] == {"environment": {"A": "the-key", "B": "kind"}}
+    assert "the-key" not in json.dumps(container_config(order, OWNER, network="n", publish=False, seccomp="{}"))
+    assert "the-key" not in repr(order)
 
 
 def test_a_box_gets_no_rights_that_it_does_not_need() -> None:

@@ -146,7 +146,8 @@ class _WayAsync:
 
     def __init__(self, wanted: Description) -> None:
         if wanted.base_url is None:
-            self._share: Share | None = Share(wanted.sandbox_type)
+            begun = [] if wanted.options is not None and wanted.options.needs_own else [wanted.sandbox_type]
+            self._share: Share | None = Share(*begun)
         else:
             self._share = None
             self._origin = find_origin(wanted.base_url, wanted.bearer_token)

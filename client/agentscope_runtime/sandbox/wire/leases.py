@@ -9,6 +9,8 @@ from pydantic import ConfigDict, Field
 from agentscope_runtime.sandbox.wire.base import SESSION_ID_MAX, Name, TypeName, Wire
 
 PROFILE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,127}$"
+Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
+VariableValue = Annotated[str, Field(pattern=r"^[^\x00]*$", max_length=8192)]
 
 
 class LeaseOptions(Wire):
@@ -21,6 +23,15 @@ class LeaseOptions(Wire):
     """The user's profile that a browser begins with, and leaves its logins to."""
     resolution: Annotated[str, Field(pattern=r"^[1-9]\d{2,3}x[1-9]\d{2,3}$")] | None = None
     """Of the desktops of the lease, in pixels: `1600x1000`."""
+    shared_workspace: bool | None = None
+    """Whether all sandboxes of the lease have one workspace between them; they are started for it then."""
+    environment: Annotated[dict[Variable, VariableValue], Field(max_length=64)] | None = None
+    """Variables of what users run in the sandboxes; they are started for it then. Stronger than those of the kind."""
+
+    @property
+    def needs_own(self) -> bool:
+        """Whether no sandbox that was started before will do."""
+        return bool(self.shared_workspace or self.environment)
 
 
 class ConnectRequest(Wire):
@@ -52,6 +63,8 @@ class SandboxInfo(Wire):
     """Whether the lease found it ready in the pool (else it was started for this lease)."""
     desktop: bool = False
     """Whether it has a desktop to watch."""
+    shared_workspace: bool = False
+    """Whether the other sandboxes of its lease have the same workspace."""
     created_at: float = 0.0
     leased_at: float | None = None
     last_active_at: float | None = None

@@ -52,8 +52,10 @@ class Blueprint:
     shm: int
     """Bytes of /dev/shm."""
     has_desktop: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Variables of what users run."""
     box_config: Mapping[str, object] = field(default_factory=dict)
-    """Members of the start-up line beyond id, kind, token and generation."""
+    """Members of the start-up line beyond id, kind, token, generation and options."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +67,25 @@ class Order:
     blueprint: Blueprint
     created_at: float
     token: str = field(repr=False)
+    volume: str = ""
+    """The workspace that it shares with others of the same lease; made with the first of them, and kept without them
+    until it is removed. "" is one of its own, which goes with it."""
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Variables of what users run, on top of the blueprint's."""
 
     def start_line(self) -> dict[str, object]:
         """Return what the box reads from its standard input before it serves anybody."""
         return {
             **self.blueprint.box_config,
+            "options": self._options(),
             "token": self.token,
             "generation": 0,
             "sandbox_id": self.sandbox_id,
             "sandbox_type": self.blueprint.sandbox_type,
         }
+
+    def _options(self) -> dict[str, object]:
+        return {"environment": {**self.blueprint.environment, **self.environment}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,10 +166,10 @@ class Backend(Protocol):
         """Return all containers of this installation, of any manager."""
 
     async def loose_volumes(self) -> list[Found]:
-        """Return the volumes of this installation that no container uses."""
+        """Return the volumes of this installation that no container uses; a shared one by its name."""
 
     async def remove_volume(self, sandbox_id: str) -> None:
-        """Remove the workspace that a container left behind; fine if there is none."""
+        """Remove the workspace that a container left behind, or a shared one by its name; fine if there is none."""
 
     def watch(self) -> AsyncIterator[WatchBegins | Death | WatchLost]:
         """Tell of deaths of this manager's containers, for as long as it is iterated; survives the engine's restart."""

@@ -81,13 +81,7 @@ def container_config(order: Order, owner: Owner, *, network: str, publish: bool,
             "MaskedPaths": [],
             "ReadonlyPaths": [],
             "Tmpfs": TMPFS,
-            "Mounts": [
-                {
-                    "Type": "volume",
-                    "Target": "/workspace",
-                    "VolumeOptions": {"Labels": marks},
-                }
-            ],
+            "Mounts": [_workspace(order, owner, marks)],
             "PidsLimit": PIDS,
             "Memory": blueprint.memory,
             "MemorySwap": blueprint.memory,
@@ -100,3 +94,13 @@ def container_config(order: Order, owner: Owner, *, network: str, publish: bool,
             "LogConfig": {"Type": "json-file", "Config": {"max-size": LOG_SIZE, "max-file": "1"}},
         },
     }
+
+
+def _workspace(order: Order, owner: Owner, marks: dict[str, str]) -> dict[str, Any]:
+    """Return the mount of the workspace: the container's own, which goes with it, or one that a lease shares."""
+    mount = {"Type": "volume", "Target": "/workspace"}
+    if not order.volume:
+        return {**mount, "VolumeOptions": {"Labels": marks}}
+    # The engine makes it with the first container that names it.
+    shared = labels(owner, order.volume, "", order.created_at)
+    return {**mount, "Source": order.volume, "VolumeOptions": {"Labels": shared}}

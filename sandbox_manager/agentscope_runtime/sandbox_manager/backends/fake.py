@@ -61,6 +61,8 @@ class FakeEngine:
     containers: dict[str, FakeContainer] = field(default_factory=dict)
     loose: dict[str, tuple[Owner, Found]] = field(default_factory=dict)
     """Volumes that lost their container."""
+    shared: dict[str, tuple[Owner, Found]] = field(default_factory=dict)
+    """Volumes that are shared, whether or not a container uses them."""
     missing_images: set[str] = field(default_factory=set)
     revision: int = 1
     """Part of every image id; another one is a rebuilt image."""
@@ -89,6 +91,9 @@ class FakeBackend:
             raise StartFailed(f"there is a container {sandbox_id} already")
         box = FakeBox(order.token, blueprint.sandbox_type, has_desktop=blueprint.has_desktop)
         container = self.engine.containers[sandbox_id] = FakeContainer(order, self.owner, box)
+        if order.volume:
+            found = Found(order.volume, self.owner.manager, order.created_at, running=False)
+            self.engine.shared.setdefault(order.volume, (self.owner, found))
         await self.hook("start", sandbox_id)
         address = await uninterrupted(box.serve()) if self._serve else Address("memory", next(self._ports))
         container.running = True
@@ -130,11 +135,14 @@ class FakeBackend:
 
     async def loose_volumes(self) -> list[Found]:
         """See `Backend.loose_volumes`."""
-        return [volume for owner, volume in self.engine.loose.values() if self._mine(owner)]
+        used = {container.order.volume for container in self.engine.containers.values()}
+        free = [each for name, each in self.engine.shared.items() if name not in used]
+        return [volume for owner, volume in (*self.engine.loose.values(), *free) if self._mine(owner)]
 
     async def remove_volume(self, sandbox_id: str) -> None:
         """See `Backend.remove_volume`."""
         self.engine.loose.pop(sandbox_id, None)
+        self.engine.shared.pop(sandbox_id, None)
 
     async def watch(self) -> AsyncIterator[WatchBegins | Death | WatchLost]:
         """See `Backend.watch`."""

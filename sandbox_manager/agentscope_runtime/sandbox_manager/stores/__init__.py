@@ -13,6 +13,8 @@ from typing import Protocol
 
 from agentscope_runtime.sandbox_manager.states import Address, Census, Ending, Lease, LeaseKey, SandboxRecord, Wish
 
+LEFT = Ending("was started for a session that did not wait for it")
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
@@ -28,6 +30,16 @@ class Claim:
     """Promised to the key, not ready yet; includes `begun`."""
     displaced: tuple[SandboxRecord, ...] = ()
     """Free pool members that had to make room; STOPPING now: the caller destroys them."""
+
+
+@dataclass(frozen=True, slots=True)
+class GivenBack:
+    """What became of promises that were undone."""
+
+    served: tuple[LeaseKey, ...] = ()
+    """Who got a ready sandbox by that."""
+    ended: tuple[SandboxRecord, ...] = ()
+    """Sandboxes that are of no use to anybody else; STOPPING now: the caller destroys them."""
 
 
 class Store(Protocol):
@@ -47,18 +59,21 @@ class Store(Protocol):
         What it holds already is used again (and counts as active now). For the rest a free warm sandbox is taken, else
         one that is starting for nobody, else the draft of that kind is recorded. When all are ready they are leased
         and the lease is the answer; otherwise they stay promised to the key, and the claim is repeated when they are
-        ready. Without drafts, a claim that cannot be answered with a lease changes nothing. Everything that the key
-        holds has the options that were agreed upon.
+        ready. Without drafts, a claim that cannot be answered with a lease changes nothing.
+
+        Everything that the key holds has the options that were agreed upon. Where these need sandboxes of the lease's
+        own (`LeaseOptions.needs_own`) only drafts will do, and all have the volume of the first of them, if any.
 
         Raises:
             InvalidRequest: The wish contradicts the options of what the key holds.
             PoolExhausted: The drafts do not fit under the limit, not even in place of free pool members.
         """
 
-    async def give_back(self, key: LeaseKey, types: Sequence[str]) -> tuple[LeaseKey, ...]:
+    async def give_back(self, key: LeaseKey, types: Sequence[str]) -> GivenBack:
         """Undo the promises of these kinds to `key`; what it has leased stays.
 
-        A ready sandbox goes to the key that waits longest for one of its kind; the keys so served are the answer.
+        A ready sandbox goes to the key that waits longest for one of its kind. One whose options need a sandbox of its
+        own (`LeaseOptions.needs_own`) is ended.
         """
 
     async def record_container(
@@ -70,7 +85,7 @@ class Store(Protocol):
         """Record that a sandbox answers; None if it is STOPPING or unknown by now.
 
         If keys wait for a sandbox of this kind, the one that waits longest gets it, whomever it was meant for: they
-        swap. The record that is returned names that key.
+        swap, but for those that need one of their own. The record that is returned names that key.
         """
 
     async def touch(self, sandbox_id: str, *, now: float) -> SandboxRecord:

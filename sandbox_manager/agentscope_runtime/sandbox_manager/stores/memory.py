@@ -23,7 +23,7 @@ from agentscope_runtime.sandbox_manager.states import (
     State,
     Wish,
 )
-from agentscope_runtime.sandbox_manager.stores import Claim
+from agentscope_runtime.sandbox_manager.stores import LEFT, Claim, GivenBack
 
 ENDINGS_KEPT = 4096
 """So many ended sandboxes can still say why they ended: about a megabyte."""
@@ -88,15 +88,17 @@ class MemoryStore:
         key, types = wish.key, wish.types
         mine = {kind: self._records[sandbox_id] for kind, sandbox_id in self._held.get(key, {}).items()}
         options = wish.agreed(mine.values())
-        taken = {kind: found for kind in types if kind not in mine and (found := self._first_free(kind))}
-        absent = [kind for kind in types if kind not in mine and kind not in taken]
+        missing = [kind for kind in types if kind not in mine]
+        taken = {} if options.needs_own else {kind: found for kind in missing if (found := self._first_free(kind))}
+        absent = [kind for kind in missing if kind not in taken]
         ready = not absent and all((mine.get(kind) or taken[kind]).state is not State.STARTING for kind in types)
         if not ready and not drafts:
             return Claim()
-        begun = tuple(drafts[kind] for kind in absent)
+        volume = next((record.volume for record in mine.values() if record.volume), None)
+        begun = tuple(replace(drafts[kind], volume=volume or drafts[kind].volume) for kind in absent)
         displaced = self._make_room(len(begun), limit, keep={record.sandbox_id for record in taken.values()})
         for record in (*taken.values(), *begun):
-            mine[record.sandbox_type] = self._put(replace(record, key=key, warm=record.state is State.WARM))
+            mine[record.sandbox_type] = replace(record, key=key, warm=record.state is State.WARM)
         mine = {kind: self._put(replace(record, options=options)) for kind, record in mine.items()}
         if not ready:
             awaited = tuple(mine[kind] for kind in types if mine[kind].state is State.STARTING)
@@ -107,23 +109,27 @@ class MemoryStore:
             lease=Lease(key, tuple(leased[kind] for kind in types)), granted=tuple(leased[kind] for kind in fresh)
         )
 
-    async def give_back(self, key: LeaseKey, types: Sequence[str]) -> tuple[LeaseKey, ...]:
+    async def give_back(self, key: LeaseKey, types: Sequence[str]) -> GivenBack:
         """See `Store.give_back`."""
-        served = []
+        served, ended = [], []
         for kind, sandbox_id in list(self._held.get(key, {}).items()):
             record = self._records[sandbox_id]
             if kind not in types or record.state is State.LEASED:
                 continue
+            if record.options.needs_own:
+                ended.append(self._stop(record, LEFT))
+                continue
             record = self._put(replace(record, key=None, warm=False, options=NO_OPTIONS))
             if record.state is State.WARM and (key_served := self._serve(record).key) is not None:
                 served.append(key_served)
-        return tuple(served)
+        return GivenBack(tuple(served), tuple(ended))
 
     async def end_lease(self, key: LeaseKey, ending: Ending) -> tuple[SandboxRecord, ...]:
         """See `Store.end_lease`."""
         held = self._held.get(key, {})
-        await self.give_back(key, list(held))
-        return tuple(self._stop(self._records[sandbox_id], ending) for sandbox_id in list(held.values()))
+        given = await self.give_back(key, list(held))
+        leased = (self._stop(self._records[sandbox_id], ending) for sandbox_id in list(held.values()))
+        return (*given.ended, *leased)
 
     async def end_idle(self, *, idle_since: float, ending: Ending) -> tuple[Lease, ...]:
         """See `Store.end_idle`."""
@@ -225,7 +231,7 @@ class MemoryStore:
     def _serve(self, record: SandboxRecord) -> SandboxRecord:
         """Put a WARM sandbox where it is wanted most: with the key that waits longest for its kind, if there is one."""
         waiting = self._waiting[record.sandbox_type]
-        first = next(iter(waiting), None)
+        first = None if record.options.needs_own else next(iter(waiting), None)
         if first is not None and first != record.key:
             other = self._records[waiting[first]]
             self._put(replace(other, key=record.key, options=record.options))
@@ -265,7 +271,7 @@ class MemoryStore:
         self._size += 1
         if key is not None:
             self._held.setdefault(key, {})[kind] = sandbox_id
-            if state is State.STARTING:
+            if state is State.STARTING and not record.options.needs_own:
                 self._waiting[kind][key] = sandbox_id
         elif state is not State.LEASED:
             self._free[kind, state][sandbox_id] = None
