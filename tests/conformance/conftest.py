@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from driving import Driven, Subject, driven
@@ -19,6 +20,19 @@ COMBINATIONS = [
     for mode in ("embedded", "remote")
     for twin in ("sync", "async")
 ]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the kinds that a module does not name in its `KINDS`; one without has checks for all."""
+    others = [item for item in items if isinstance(item, pytest.Function) and _is_for_others(item)]
+    config.hook.pytest_deselected(items=others)
+    items[:] = [item for item in items if item not in others]
+
+
+def _is_for_others(item: pytest.Function) -> bool:
+    kinds: tuple[str, ...] | None = getattr(item.module, "KINDS", None)
+    given: dict[str, Any] = item.callspec.params if hasattr(item, "callspec") else {}
+    return kinds is not None and "subject" in given and given["subject"][0] not in kinds
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,6 +30,17 @@ WRONG: dict[str, Any] = {
 }
 
 
+def tools_reference() -> Any:
+    """Load the script that makes docs/tools.md, which is no package."""
+    path = Path(__file__).parents[2] / "scripts" / "tools_reference.py"
+    spec = importlib.util.spec_from_file_location("tools_reference", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def functions(box: Driven) -> dict[str, dict[str, Any]]:
     """Return the tools' descriptions as model providers take them, by name."""
     return {
@@ -44,7 +57,9 @@ def valid(schema: dict[str, Any]) -> Any:
         return schema.get("minimum", 1)
     if kinds[0] == "array":
         return [valid(schema["items"])] * schema.get("minItems", 1) if "items" in schema else []
-    return {"string": "x", "boolean": True, "object": {}}[kinds[0]]
+    if kinds[0] == "object":
+        return {name: valid(schema["properties"][name]) for name in schema.get("required", ())}
+    return {"string": "x", "boolean": True}[kinds[0]]
 
 
 def test_tools_are_listed_by_group(subject: Subject) -> None:
@@ -58,6 +73,19 @@ def test_tools_are_listed_by_group(subject: Subject) -> None:
             assert tool["name"] == name == tool["json_schema"]["function"]["name"]
             assert tool["json_schema"]["type"] == "function"
     assert subject.box.list_tools("nothing") == {"nothing": {}}
+
+
+def test_the_reference_tells_the_truth(subject: Subject) -> None:
+    """What docs/tools.md is made of is what the sandbox says: the same tools, groups, descriptions and schemas."""
+    told = {
+        (spec.group, spec.name): (spec.description, spec.schema()) for spec in tools_reference().specs_of(subject.kind)
+    }
+    listed = {
+        (group, name): (tool["json_schema"]["function"]["description"], tool["json_schema"]["function"]["parameters"])
+        for group, tools in subject.box.list_tools().items()
+        for name, tool in tools.items()
+    }
+    assert listed == told
 
 
 def test_every_schema_is_one(box: Driven) -> None:
