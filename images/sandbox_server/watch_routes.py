@@ -34,7 +34,7 @@ class WatchRoutes:
     def __init__(self, workspace: Workspace) -> None:
         """Serve this one."""
         self._workspace = workspace
-        self._readers: set[web.Request] = set()
+        self._readers: dict[int, web.Request] = {}
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes."""
@@ -43,9 +43,9 @@ class WatchRoutes:
     async def watch(self, request: web.Request) -> web.StreamResponse:
         """Tell of changes until the reader leaves, `seconds` are over, or the folder is gone."""
         path, recursive, seconds = path_of(request), _recursive(request), _seconds(request)
-        if sum(not _has_left(reader) for reader in self._readers) >= WATCHES_MAX:
+        if sum(not _has_left(reader) for reader in self._readers.values()) >= WATCHES_MAX:
             raise file_error(f"{WATCHES_MAX} watches run in this sandbox, the most at a time: end one of them")
-        self._readers.add(request)
+        self._readers[id(request)] = request
         try:
             watch = await asyncio.to_thread(Watch, self._workspace, path, recursive)
             try:
@@ -53,7 +53,7 @@ class WatchRoutes:
             finally:
                 watch.close()
         finally:
-            self._readers.discard(request)
+            del self._readers[id(request)]
 
 
 def _has_left(request: web.Request) -> bool:
