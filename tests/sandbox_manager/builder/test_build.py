@@ -111,6 +111,21 @@ def test_stages_of_earlier_builds_go_and_the_last_ones_stay_as_cache(engine: doc
 
 
 @pytest.mark.docker
+def test_with_node_is_another_image(engine: docker.DockerClient, plan: Plan) -> None:
+    """Where the one without it is up to date; images that are laid on it have it from there."""
+    write(plan.folder, "ARG NODE", "RUN echo ${NODE:-without} >/node.txt")
+    build, with_node = builder(engine, plan), replace(plan, with_node=True)
+    build.build(plan)
+    assert output(engine, plan, "cat /node.txt") == "without\n"
+    assert build.up_to_date(plan) and not build.up_to_date(with_node)
+    build.build(with_node)
+    assert output(engine, plan, "cat /node.txt") == "yes\n"
+    assert build.up_to_date(with_node) and not build.up_to_date(plan)
+    above = replace(plan, recipe=replace(plan.recipe, parent="base"))
+    assert build.fingerprint(above) == build.fingerprint(replace(above, with_node=True))
+
+
+@pytest.mark.docker
 def test_an_image_says_what_it_was_made_from(engine: docker.DockerClient, plan: Plan) -> None:
     """Labels carry the hash of the inputs, the revision and the time."""
     build = builder(engine, plan)

@@ -51,6 +51,8 @@ class Plan:
     authorities: Authorities = PUBLIC
     keep_ca: bool = False
     no_cache: bool = False
+    with_node: bool = False
+    """Whether the base image has Node, and so all that are laid on it."""
     revision: str = "unknown"
 
 
@@ -76,7 +78,14 @@ class Builder:
         below = str(self._engine.images.get(plan.below).id)
         # A CA that only build steps see changes nothing in the image; one that stays does.
         kept = plan.authorities.pem.decode("latin-1") if plan.keep_ca else ""
-        return fingerprint(input_files(plan.folder, plan.recipe), below + kept)
+        return fingerprint(
+            input_files(plan.folder, plan.recipe), below + kept + ("node" if self._with_node(plan) else "")
+        )
+
+    @staticmethod
+    def _with_node(plan: Plan) -> bool:
+        """Tell whether this image is the one that Node is put into."""
+        return plan.with_node and plan.recipe.parent is None and plan.recipe.product is None
 
     def build(self, plan: Plan) -> str:
         """Make the image and give it its name; return its id.
@@ -93,7 +102,10 @@ class Builder:
         self._progress.line(f"{recipe.name:8} building {recipe.uri} on {plan.below}")
         marked = {dockerfile: mark_stages(instructions, f"{STAGE}={recipe.name}")}
         context = pack(files, plan.authorities.pem, marked)
-        layers = self._run(plan, context, dockerfile, build_arguments(plan.below, arguments(instructions)))
+        values = build_arguments(plan.below, arguments(instructions))
+        if self._with_node(plan):
+            values["NODE"] = "yes"
+        layers = self._run(plan, context, dockerfile, values)
         if plan.keep_ca and plan.authorities.pem:
             self._add_ca(plan)
         image = self._engine.images.get(recipe.uri)

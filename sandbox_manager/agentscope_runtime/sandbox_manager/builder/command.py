@@ -46,6 +46,7 @@ def parser() -> argparse.ArgumentParser:
         "(default: this host's, if the package index cannot be verified without)",
     )
     options.add_argument("--keep-ca", action="store_true", help="leave that CA in the images; else nothing of it stays")
+    options.add_argument("--with-node", action="store_true", help="with Node, npm and npx for users' code, 140 MB more")
     options.add_argument("--base", metavar="IMAGE", help="the Debian image to build on, instead of finding one")
     options.add_argument("--check", action="store_true", help="make nothing; fail if noVNC's bundle is out of date")
     return options
@@ -74,7 +75,13 @@ class Run:
         self._done[recipe.name] = True
         if recipe.product is not None and not self.options.no_cache and product.up_to_date(self.folder, recipe):
             return
-        plan = Plan(recipe, self.folder, self._image_below(recipe), keep_ca=self.options.keep_ca)
+        plan = Plan(
+            recipe,
+            self.folder,
+            self._image_below(recipe),
+            keep_ca=self.options.keep_ca,
+            with_node=self.options.with_node,
+        )
         builder = Builder(self.engine, self.progress, self.logs)
         if self.options.keep_ca:
             plan = replace(plan, authorities=self._chosen())
