@@ -33,8 +33,8 @@ def run(tmp_path: Path) -> Run:
     environment = {"HOME": str(tmp_path), "PATH": f"{tmp_path}/.local/bin:{programs}:/usr/bin:/bin"}
 
     def start(*command: str) -> subprocess.Popen[str]:
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        return subprocess.Popen(command, env=environment, text=True, **pipes)
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, env=environment, text=True, stdout=pipe, stderr=pipe)
 
     return start
 
