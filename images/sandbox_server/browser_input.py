@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from playwright.async_api import Dialog, Error, FileChooser
+from playwright.async_api import TimeoutError as NotInTime
 
 from sandbox_server.browser_call import Call
 from sandbox_server.browser_failure import ToolFailed
@@ -13,6 +14,8 @@ from sandbox_server.browser_tab import Modal, Tab
 from sandbox_server.parts import Result
 
 CATCH_UP_S = 5.0
+OPTIONS = "element => [...(element.options ?? [])].map(option => [option.label, option.value])"
+OPTIONS_MAX = 50
 
 
 async def click(call: Call) -> Result:
@@ -62,16 +65,40 @@ async def select_option(call: Call) -> Result:
     locator, code = await call.element(call.arguments["ref"])
     values = [str(value) for value in call.arguments["values"]]
     written = ", ".join(quoted(value) for value in values)
-    return await call.act(
-        f"await {code}.select_option([{written}])",
-        lambda _: locator.select_option(values, timeout=call.action_ms()),
-    )
+
+    async def work(_: Tab) -> None:
+        try:
+            await locator.select_option(values, timeout=call.action_ms())
+        except NotInTime as e:
+            there = await locator.evaluate(OPTIONS)
+            known = {name for option in there for name in option}
+            if all(value in known for value in values):
+                raise  # it is something else, such as a list that is switched off
+            labels = ", ".join(quoted(label) for label, _ in there[:OPTIONS_MAX])
+            raise ToolFailed(f"not all of {written} can be chosen; there are: {labels}") from e
+
+    return await call.act(f"await {code}.select_option([{written}])", work)
 
 
 async def press_key(call: Call) -> Result:
     """Press a key, or keys together such as Control+A."""
     key = call.arguments["key"]
-    return await call.act(f"await page.keyboard.press({quoted(key)})", lambda tab: tab.page.keyboard.press(key))
+    if len(key) == 1 and not key.isascii():  # on no keyboard that Playwright knows; a person's has it
+        code = f"await page.keyboard.insert_text({quoted(key)})"
+        return await call.act(code, lambda tab: tab.page.keyboard.insert_text(key))
+
+    async def work(tab: Tab) -> None:
+        try:
+            await tab.page.keyboard.press(key)
+        except Error as e:
+            if "Unknown key" not in e.message:
+                raise
+            names = "a, Enter, ArrowLeft, F5, Control+A"
+            raise ToolFailed(
+                f"there is no key {key!r}; keys are called {names} and so on; browser_type types text"
+            ) from e
+
+    return await call.act(f"await page.keyboard.press({quoted(key)})", work)
 
 
 async def file_upload(call: Call) -> Result:

@@ -40,6 +40,7 @@ CAUSES = {
 DOWNLOAD_S = 1.0  # a larger file is named as under way
 ERROR_PAGE_MS = 500
 TRIES = 3
+SIDE_MAX = 8192  # pixels: a picture of the largest page still fits into the memory of a box
 
 
 async def navigate(call: Call) -> Result:
@@ -75,6 +76,8 @@ async def close(call: Call) -> Result:
 async def resize(call: Call) -> Result:
     """Give the page another size."""
     width, height = call.arguments["width"], call.arguments["height"]
+    if max(width, height) > SIDE_MAX:
+        raise ToolFailed(f"{width:g} x {height:g} is too large: a page has at most {SIDE_MAX} pixels in each direction")
     size: ViewportSize = {"width": int(width), "height": int(height)}
     code = f"await page.set_viewport_size({{'width': {size['width']}, 'height': {size['height']}}})"
     return await call.act(code, lambda tab: tab.page.set_viewport_size(size), snapshot=False)
@@ -125,8 +128,14 @@ async def tab_close(call: Call) -> Result:
 
 
 def completed(url: str) -> str:
-    """Add the scheme that a person leaves out."""
+    """Add the scheme that a person leaves out.
+
+    Raises:
+        ToolFailed: there is nothing to add it to.
+    """
     url = url.strip()
+    if not url:
+        raise ToolFailed("url is empty; give an address, such as https://example.com")
     if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*:(?!\d)", url):
         return url
     local = re.match(r"(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:|/|$)", url)

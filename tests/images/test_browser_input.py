@@ -110,12 +110,22 @@ def test_select_option(form: BrowserBox, seen: Witness) -> None:
     seen.see("[...colour.selectedOptions].map(o => o.value)", ["r", "b"], "/form")
 
 
+def test_an_option_that_is_not_there_is_named_with_those_that_are(form: BrowserBox) -> None:
+    """So that the next call can be right."""
+    ref = form.ref('listbox "Colour"')
+    result = form.call("browser_select_option", within_s=1.0, element="Colour", ref=ref, values=["r", "Pink"])
+    assert result["isError"] and 'there are: "Red", "Green", "Blue"' in text_of(result)
+
+
 def test_press_key(form: BrowserBox, seen: Witness) -> None:
     """Goes to what has the focus."""
     form.ok("browser_click", element="Keys", ref=form.ref('button "Keys"'))
     form.ok("browser_press_key", key="ArrowLeft")
     seen.see("window.did", ["ArrowLeft"], "/form")
-    assert "Unknown key" in form.error("browser_press_key", key="NoSuchKey")
+    form.ok("browser_click", element="Name", ref=form.ref('textbox "Name"'))
+    form.ok("browser_press_key", key="ü")
+    seen.see("document.querySelector('input').value", "ü", "/form")
+    assert "there is no key 'NoSuchKey'" in form.error("browser_press_key", key="NoSuchKey")
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,11 @@ def test_a_failed_navigation_says_why(web: BrowserBox, url: str, words: str) -> 
     assert url in text and words in text
 
 
+def test_an_empty_address_is_none(web: BrowserBox) -> None:
+    """The message is about what was given, not about what it would have become."""
+    assert web.error("browser_navigate", url="  ").startswith("url is empty")
+
+
 def test_an_untrusted_certificate_is_a_failure(web: BrowserBox, site: Site) -> None:
     """The site's certificate is not for this name."""
     text = web.error("browser_navigate", url=f"https://{network_gateway()}:{site.https_port}/")
@@ -102,6 +107,7 @@ def test_resize_changes_the_page(web: BrowserBox, seen: Witness) -> None:
     web.ok("browser_navigate", url="http://example.com/second")
     web.ok("browser_resize", width=640, height=480)
     seen.see("[innerWidth, innerHeight]", [640, 480], "example.com")
+    assert "at most 8192 pixels" in web.error("browser_resize", width=100_000, height=10)
 
 
 def test_tabs_of_tools_pages_and_people(web: BrowserBox, seen: Witness) -> None:
