@@ -7,7 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import IO, Any, Literal, overload
 
-from agentscope_runtime.sandbox import calls
+from agentscope_runtime.sandbox import calls, wire
 from agentscope_runtime.sandbox._async.connection import DownloadAsync
 from agentscope_runtime.sandbox._async.holding import HoldingAsync
 from agentscope_runtime.sandbox._async.transfers import download_async, upload_async
@@ -163,6 +163,27 @@ class SandboxFSAsync:
             FileError: it has too many folders, or the host allows no more watches.
         """
         return WatchAsync(self._in_hand(), path, recursive, timeout)
+
+    async def get_download_url_async(self, path: str, *, expires_in: float = wire.LINK_SECONDS) -> str:
+        """Return a link with which anybody downloads a file, or a folder as an archive, without a key.
+
+        Args:
+            path: The file or folder.
+            expires_in: Seconds until it is worthless, up to a week; it is so before when the sandbox is given back.
+
+        Raises:
+            FileNotFound: there is no such file.
+        """
+        return (await self._in_hand().do_async(calls.file_link, path, "GET", expires_in)).url
+
+    async def get_upload_url_async(self, path: str, *, expires_in: float = wire.LINK_SECONDS) -> str:
+        """Return a link with which anybody uploads a file, without a key: opened in a browser it asks for one.
+
+        Args:
+            path: The file to be written; or a folder, which may end with a slash, for files under names of their own.
+            expires_in: Seconds until it is worthless, up to a week; it is so before when the sandbox is given back.
+        """
+        return (await self._in_hand().do_async(calls.file_link, path, "PUT", expires_in)).url
 
     async def list_async(self, path: str, depth: int = 1) -> Entries:
         """List a folder.

@@ -8,7 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import IO, Any, Literal, overload
 
-from agentscope_runtime.sandbox import calls
+from agentscope_runtime.sandbox import calls, wire
 from agentscope_runtime.sandbox._sync.connection import Download
 from agentscope_runtime.sandbox._sync.holding import Holding
 from agentscope_runtime.sandbox._sync.transfers import download, upload
@@ -164,6 +164,27 @@ class SandboxFS:
             FileError: it has too many folders, or the host allows no more watches.
         """
         return Watch(self._in_hand(), path, recursive, timeout)
+
+    def get_download_url(self, path: str, *, expires_in: float = wire.LINK_SECONDS) -> str:
+        """Return a link with which anybody downloads a file, or a folder as an archive, without a key.
+
+        Args:
+            path: The file or folder.
+            expires_in: Seconds until it is worthless, up to a week; it is so before when the sandbox is given back.
+
+        Raises:
+            FileNotFound: there is no such file.
+        """
+        return (self._in_hand().do(calls.file_link, path, "GET", expires_in)).url
+
+    def get_upload_url(self, path: str, *, expires_in: float = wire.LINK_SECONDS) -> str:
+        """Return a link with which anybody uploads a file, without a key: opened in a browser it asks for one.
+
+        Args:
+            path: The file to be written; or a folder, which may end with a slash, for files under names of their own.
+            expires_in: Seconds until it is worthless, up to a week; it is so before when the sandbox is given back.
+        """
+        return (self._in_hand().do(calls.file_link, path, "PUT", expires_in)).url
 
     def list(self, path: str, depth: int = 1) -> Entries:
         """List a folder.

@@ -21,6 +21,7 @@ from agentscope_runtime.sandbox.calls.desktops import desktop, resize_screen, sc
 from agentscope_runtime.sandbox.calls.files import (
     file_entry,
     file_exists,
+    file_link,
     list_files,
     make_directory,
     move_file,
@@ -56,6 +57,7 @@ __all__ = [
     "desktop",
     "file_entry",
     "file_exists",
+    "file_link",
     "lease_options",
     "list_commands",
     "list_files",

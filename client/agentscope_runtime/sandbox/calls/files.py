@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import cast
 
-from agentscope_runtime.sandbox.calls.base import JSON, Call, at, dump, flag, nothing, quoted, read_object
+from agentscope_runtime.sandbox import wire
+from agentscope_runtime.sandbox.calls.base import JSON, Call, at, dump, flag, json_call, nothing, quoted, read_object
 from agentscope_runtime.sandbox.errors import InvalidRequest
 from agentscope_runtime.sandbox.types import Entries, Entry
 
@@ -53,6 +54,14 @@ def watch_files(sandbox_id: str, path: str, recursive: bool, seconds: float | No
     return Call(f"watch {path!r} in {sandbox_id}", "GET", location, bytes)
 
 
+def file_link(sandbox_id: str, path: str, method: wire.LinkMethod, expires_in: float) -> Call[wire.FileLink]:
+    """Make a link to a file for a person's browser."""
+    if not 1 <= expires_in <= wire.LINK_SECONDS_MAX:
+        raise InvalidRequest(f"expires_in is {expires_in}; it can be seconds from 1 to {wire.LINK_SECONDS_MAX:g}")
+    body = {"path": _given(path), "method": method, "expires_in": expires_in}
+    return json_call(f"link to {path!r} in {sandbox_id}", "POST", at(sandbox_id, "links"), body, wire.FileLink)
+
+
 def list_files(sandbox_id: str, path: str, depth: int) -> Call[Entries]:
     """List a folder of the workspace, so many levels deep."""
     if depth < 1:
@@ -86,10 +95,14 @@ def remove_file(sandbox_id: str, path: str) -> Call[None]:
 
 
 def _file(sandbox_id: str, verb: str | None, path: str) -> str:
+    rest = ("files",) if verb is None else ("files", verb)
+    return f"{at(sandbox_id, *rest)}?path={quoted(_given(path), '/')}"
+
+
+def _given(path: str) -> str:
     if not path:
         raise InvalidRequest("the path is empty; '.' is the workspace itself")
-    rest = ("files",) if verb is None else ("files", verb)
-    return f"{at(sandbox_id, *rest)}?path={quoted(path, '/')}"
+    return path
 
 
 def _entry(body: bytes) -> Entry:

@@ -16,6 +16,7 @@ from agentscope_runtime.sandbox.wire.commands import (
     SignalRequest,
 )
 from agentscope_runtime.sandbox.wire.desktops import DesktopLink, DesktopRequest, Screen
+from agentscope_runtime.sandbox.wire.files import LINK_SECONDS, LINK_SECONDS_MAX, FileLink, LinkMethod, LinkRequest
 from agentscope_runtime.sandbox.wire.kernels import KERNEL_NAME, Interrupted, KernelInfo, KernelList
 from agentscope_runtime.sandbox.wire.leases import (
     PROFILE_NAME,
@@ -33,6 +34,8 @@ from agentscope_runtime.sandbox.wire.tools import ToolCall, ToolInfo, ToolList
 __all__ = [
     "COMMAND_TIMEOUT_MAX",
     "KERNEL_NAME",
+    "LINK_SECONDS",
+    "LINK_SECONDS_MAX",
     "PROFILE_NAME",
     "SESSION_ID_MAX",
     "CdpLink",
@@ -44,12 +47,15 @@ __all__ = [
     "DesktopLink",
     "DesktopRequest",
     "Failure",
+    "FileLink",
     "Interrupted",
     "KernelInfo",
     "KernelList",
     "LeaseInfo",
     "LeaseList",
     "LeaseOptions",
+    "LinkMethod",
+    "LinkRequest",
     "McpServerInfo",
     "McpServerList",
     "McpServersRequest",

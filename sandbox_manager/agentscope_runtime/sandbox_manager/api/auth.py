@@ -33,6 +33,7 @@ from agentscope_runtime.sandbox_manager.api.grants import (
     Tickets,
 )
 from agentscope_runtime.sandbox_manager.api.problems import problem
+from agentscope_runtime.sandbox_manager.api.seals import Seals
 from agentscope_runtime.sandbox_manager.keys import matches
 from agentscope_runtime.sandbox_manager.settings import Settings
 
@@ -56,6 +57,7 @@ class Access:
         self.sessions = Grants(clock)
         self._tickets = Tickets(clock)
         self._visits = Tickets(clock)
+        self.seals = Seals(key)
         # Cookies know no port: two managers of one machine must not overwrite each other's.
         self._suffix = str(settings.port) if settings.port else secrets.token_hex(4)
         self.cookie = f"sandboxes_{self._suffix}"

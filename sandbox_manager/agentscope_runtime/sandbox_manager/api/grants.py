@@ -26,7 +26,7 @@ SESSION_SECONDS = 12 * 3600.0
 MOST = 10_000
 """Tickets or sessions at a time; the oldest give way, so that nobody fills the memory."""
 
-Purpose = Literal["desktop", "terminal", "cdp", "port", "file"]
+Purpose = Literal["desktop", "terminal", "cdp", "port"]
 """What a secret is for; one that was issued for a desktop opens no terminal."""
 
 

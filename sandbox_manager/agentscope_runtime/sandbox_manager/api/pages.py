@@ -99,8 +99,13 @@ async def sign_out(request: Request) -> Response:
     return no_content()
 
 
-def page(request: Request, name: str) -> Response:
+def page(request: Request, name: str, *, status: int = 200) -> Response:
     """Return a file of the package, or word that the browser has it already.
+
+    Args:
+        request: What asks for it.
+        name: The file.
+        status: The HTTP status, where the page tells of a failure.
 
     Raises:
         NotFound: There is no such file.
@@ -112,6 +117,6 @@ def page(request: Request, name: str) -> Response:
     body = file.read_bytes()
     etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     headers = {**SECURITY, "ETag": etag, "Cache-Control": "no-cache"}
-    if request.headers.get("if-none-match") == etag:
+    if status == 200 and request.headers.get("if-none-match") == etag:
         return Response(status_code=304, headers=headers)
-    return Response(body, headers=headers, media_type=kind)
+    return Response(body, status, headers, kind)

@@ -112,6 +112,7 @@ class FakeBox:
         app.router.add_put("/files/content", self._write)
         app.router.add_get("/files/entries", self._entries)
         app.router.add_get("/files/exists", self._exists)
+        app.router.add_get("/files/entry", self._entry_of)
         app.router.add_post("/files/directories", self._make_folder)
         app.router.add_post("/files/move", self._move)
         app.router.add_delete("/files", self._remove)
@@ -210,6 +211,12 @@ class FakeBox:
     async def _exists(self, request: web.Request) -> web.Response:
         path = _path(request.query.get("path", ""))
         return web.json_response({"exists": path in self.folders or path in self.files})
+
+    async def _entry_of(self, request: web.Request) -> web.Response:
+        path = _path(request.query.get("path", ""))
+        if path not in self.folders and path not in self.files:
+            raise FileNotFound(f"there is no {path}")
+        return web.json_response(self._entry(path))
 
     async def _make_folder(self, request: web.Request) -> web.Response:
         path = _path((await request.json()).get("path", ""))
