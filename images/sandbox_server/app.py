@@ -14,6 +14,7 @@ from sandbox_server.auth import Guard
 from sandbox_server.config import BoxConfig
 from sandbox_server.files import FileRoutes
 from sandbox_server.parts import Part, Reachable
+from sandbox_server.ports import PortRoutes
 from sandbox_server.problems import Handler, problems
 from sandbox_server.readiness import Readiness
 from sandbox_server.tools import ToolRoutes
@@ -44,6 +45,9 @@ def create_app(config: BoxConfig, parts: Sequence[Part], watchdog: Watchdog) -> 
     for part in parts:
         if isinstance(part, Reachable):
             app.router.add_routes(part.routes())
+    ports = PortRoutes(frozenset({config.port, config.desktop_port, config.cdp_port}))
+    app.router.add_routes(ports.routes())
+    app.on_cleanup.append(ports.close)
     return app
 
 

@@ -67,6 +67,8 @@ class BoxConfig:
     """For what the screen and Chromium need: masked in the user land, and nothing can be run from it."""
     port: int = 7000
     desktop_port: int = 7001
+    cdp_port: int = 9222
+    """Where Chromium takes commands, on loopback only."""
 
 
 def sandbox_type() -> str:

@@ -20,6 +20,7 @@
     │   ├── ImageMissing          `make images` was not run, or built another tag
     │   ├── StartFailed           the container started and never became ready
     │   ├── BackendUnavailable    Docker does not answer
+    │   ├── PortFailed            nothing listens on that port of the sandbox, or it does not answer
     │   └── ManagerUnreachable    the manager itself does not answer (raised by the client only)
     └── InternalError             a bug: the manager's log has the trace
 
@@ -171,6 +172,12 @@ class BackendUnavailable(Unavailable):
     """The container engine does not answer."""
 
     code, title = "backend_unavailable", "Container engine unavailable"
+
+
+class PortFailed(Unavailable):
+    """Nothing listens on that port of the sandbox, or what does gave no answer."""
+
+    code, status, title = "port_failed", 502, "No answer from the port"
 
 
 class ManagerUnreachable(Unavailable):

@@ -40,6 +40,8 @@ HEARTBEAT_TIMEOUT = 5.0
 KEPT_ALIVE = 30.0
 """Seconds that an idle connection is kept; less than the box keeps it, so that we never write into a closing one."""
 PROBLEM_LIMIT = 1 << 16
+HEAD_LIMIT = 64 << 10
+"""Bytes of one header: programs in a box may answer with long ones."""
 PROBLEM_HEADER = "X-Problem"
 """The problem document of a WebSocket that a box refuses: the body of a refused handshake reaches nobody."""
 SOCKET_TIMEOUT = 10.0
@@ -57,6 +59,8 @@ def box_session() -> aiohttp.ClientSession:
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT),
         auto_decompress=False,  # the gateway passes bodies on as they are
+        max_line_size=HEAD_LIMIT,
+        max_field_size=HEAD_LIMIT,
         middlewares=(_stay,),
     )
 

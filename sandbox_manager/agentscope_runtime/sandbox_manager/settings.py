@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -54,6 +56,21 @@ def _sized(value: object) -> object:
         raise ValueError(f"{text!r} is neither a number nor `base=2,browser=1` nor a JSON object") from error
 
 
+def split_domain(value: str) -> tuple[str | None, str, int | None]:
+    """Split `[https://][*.]preview.example.org[:8443]` into scheme, domain and port.
+
+    Raises:
+        ValueError: It is none.
+    """
+    scheme, _, rest = value.rpartition("://")
+    parts = urlsplit(f"//{rest.rstrip('/').removeprefix('*.')}")
+    domain = (parts.hostname or "").lower()
+    simple = not (parts.path or parts.query or parts.fragment or "@" in parts.netloc)
+    if scheme not in ("", "http", "https") or not simple or not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)*", domain):
+        raise ValueError(f"{value!r} is no domain, such as *.preview.example.org or https://*.preview.example.org:8443")
+    return scheme or None, domain, parts.port
+
+
 class Settings(BaseSettings):
     """Everything that can be set. The variable is the field's name in capitals, unless said otherwise."""
 
@@ -68,6 +85,11 @@ class Settings(BaseSettings):
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     """Further names (`box.example.org`, `box.example.org:8443`, `*` for any) that the Host header may have, e.g. behind
     a proxy. Other names are refused: a web page could point a name of its own at this machine (DNS rebinding)."""
+
+    preview_domain: str | None = None
+    """Domain below which each port of a sandbox is visited under a host of its own: `*.preview.example.org`, or
+    `https://*.preview.example.org:8443` where a proxy ends TLS. Its names must lead here. Take a domain that nothing
+    else is on: what runs in a sandbox can set cookies for all of it. Without one, `*.localhost` serves this machine."""
 
     default_sandbox_type: Annotated[tuple[str, ...], NoDecode] = ("base",)
     """Kinds that are kept warm: `base`, `base,browser` or a JSON list."""
@@ -106,6 +128,13 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
+
+    @field_validator("preview_domain")
+    @classmethod
+    def _domain(cls, value: str | None) -> str | None:
+        if value is not None:
+            split_domain(value)
+        return value
 
     @field_validator("box_ca_bundle")
     @classmethod

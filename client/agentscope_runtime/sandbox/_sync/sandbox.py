@@ -182,6 +182,17 @@ class Sandbox:
         """End an MCP server of the sandbox, and forget it; a missing one is fine."""
         self._in_hand().do(calls.remove_mcp_server, name)
 
+    def get_port_url(self, port: int, path: bool = False, expires_in: float | None = None) -> str:
+        """Make an address at which a browser, or a program, visits what listens on a port of the sandbox.
+
+        Args:
+            port: Where it listens, on the sandbox's loopback or on all of its interfaces.
+            path: Whether to make an address by path, for programs and for frames; it works until the lease ends. Else
+                it is a link that opens once, and gives the program a host, and so an origin, of its own.
+            expires_in: Seconds until an unopened link (300 by default), or an address by path, is worthless.
+        """
+        return (self._in_hand().do(calls.port_link, port, path, expires_in)).url
+
     def _in_hand(self) -> Holding:
         if self._holding is None:
             name = type(self).__name__

@@ -42,6 +42,7 @@ from agentscope_runtime.sandbox.calls.leases import (
     sandbox,
 )
 from agentscope_runtime.sandbox.calls.mcp import add_mcp_servers, list_mcp_servers, mcp_message, remove_mcp_server
+from agentscope_runtime.sandbox.calls.ports import port_link
 from agentscope_runtime.sandbox.calls.tools import call_tool, list_tools
 
 __all__ = [
@@ -67,6 +68,7 @@ __all__ = [
     "mcp_message",
     "move_file",
     "pool",
+    "port_link",
     "read_archive",
     "read_file",
     "release",

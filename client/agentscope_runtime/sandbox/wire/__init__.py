@@ -29,6 +29,7 @@ from agentscope_runtime.sandbox.wire.leases import (
 )
 from agentscope_runtime.sandbox.wire.mcp import McpServerInfo, McpServerList, McpServersRequest
 from agentscope_runtime.sandbox.wire.pool import Failure, PoolReport, PoolStatus
+from agentscope_runtime.sandbox.wire.ports import PORT_SECONDS_MAX, PortLink, PortRequest
 from agentscope_runtime.sandbox.wire.tools import ToolCall, ToolInfo, ToolList
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "KERNEL_NAME",
     "LINK_SECONDS",
     "LINK_SECONDS_MAX",
+    "PORT_SECONDS_MAX",
     "PROFILE_NAME",
     "SESSION_ID_MAX",
     "CdpLink",
@@ -62,6 +64,8 @@ __all__ = [
     "Name",
     "PoolReport",
     "PoolStatus",
+    "PortLink",
+    "PortRequest",
     "ProfileInfo",
     "ProfileList",
     "SandboxInfo",

@@ -22,6 +22,7 @@ from agentscope_runtime.sandbox_manager.api import (
     mcp,
     mcp_servers,
     pages,
+    ports,
     problems,
     profiles,
     sandboxes,
@@ -29,6 +30,8 @@ from agentscope_runtime.sandbox_manager.api import (
 )
 from agentscope_runtime.sandbox_manager.api.auth import Access, Guard, Hosts
 from agentscope_runtime.sandbox_manager.api.grants import Clock
+from agentscope_runtime.sandbox_manager.api.port_places import PreviewHosts
+from agentscope_runtime.sandbox_manager.api.previews import Previews
 from agentscope_runtime.sandbox_manager.keys import load_key
 from agentscope_runtime.sandbox_manager.profiles import Profiles
 from agentscope_runtime.sandbox_manager.settings import Settings
@@ -56,6 +59,7 @@ ROUTERS = (
     desktop.router,
     cdp.router,
     profiles.router,
+    ports.router,
     pages.router,
 )
 
@@ -88,12 +92,16 @@ def create_app(
             yield
 
     access = Access(settings, load_key(settings), clock)
+    hosts, previews = Hosts(settings), PreviewHosts(settings.preview_domain)
     app = FastAPI(
         title="AgentScope Runtime sandbox manager",
         version=health.version(),
         summary="Leases sandboxes to sessions, and is the way into them.",
         lifespan=lifespan,
-        middleware=[Middleware(Guard, access=access, hosts=Hosts(settings))],
+        middleware=[
+            Middleware(Previews, access=access, hosts=hosts, previews=previews),
+            Middleware(Guard, access=access, hosts=hosts),
+        ],
         # Enough for every call but those of tools and files, which say their own limits.
         max_body_size=BODY_LIMIT,
         # The stock pages load scripts from another server, which would run with our cookies: /docs is our own.
@@ -104,6 +112,7 @@ def create_app(
     )
     app.state.access = access
     app.state.profiles = Profiles(settings.state_dir / "profiles")
+    app.state.previews = previews
     app.state.filled_once = False
     problems.install(app)
     for router in ROUTERS:

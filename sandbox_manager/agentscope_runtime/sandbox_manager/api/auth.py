@@ -8,7 +8,8 @@ A pure ASGI middleware, because it stands before every call. Three questions, in
 * Does a cookie come from our own page? Browsers send cookies along with what other pages ask for; so a call that
   changes something must have our own Origin.
 
-Not here: what a link opens (desktops, terminals, …), which have tickets and cookies of their own (`visits`).
+Not here: what a link opens (desktops, terminals, …), which have tickets and cookies of their own (`visits`), and ports
+of sandboxes (`previews`), which have hosts of their own, too, and are served before this guard.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from agentscope_runtime.sandbox_manager.keys import matches
 from agentscope_runtime.sandbox_manager.settings import Settings
 
 OPEN_PATHS = frozenset({"/", "/session", "/docs", "/openapi.json", "/health", "/liveness", "/readiness"})
-OPEN_FOLDERS = ("/pages/", "/desktop/", "/terminal/", "/cdp/", "/file/", "/preview/")
+OPEN_FOLDERS = ("/pages/", "/desktop/", "/terminal/", "/cdp/", "/file/")
 """Static pages, and what links open, which asks for its own ticket or cookie."""
 PROGRAMS_FOLDERS = ("/cdp/",)
 """WebSockets for programs: their ticket stands in the path, and a browser's page, which says its Origin, is refused."""

@@ -26,8 +26,9 @@ SESSION_SECONDS = 12 * 3600.0
 MOST = 10_000
 """Tickets or sessions at a time; the oldest give way, so that nobody fills the memory."""
 
-Purpose = Literal["desktop", "terminal", "cdp", "port"]
-"""What a secret is for; one that was issued for a desktop opens no terminal."""
+Purpose = Literal["desktop", "terminal", "cdp", "port", "preview"]
+"""What a secret is for; one that was issued for a desktop opens no terminal. Ports have two: links that open once, and
+addresses that work as long as the lease."""
 
 
 @dataclass(frozen=True, slots=True)
