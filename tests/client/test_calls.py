@@ -105,3 +105,13 @@ def test_file_calls_read_their_answers() -> None:
         calls.list_files("x", ".", 0)
     with pytest.raises(ValueError, match="expected an object"):
         calls.move_file("x", "p", "q").read(b"[]")
+
+
+def test_an_address_of_a_port_is_checked_before_it_is_asked_for() -> None:
+    """By the name of the argument."""
+    call = calls.port_link("sbx-1", 8080, path=True, expires_in=None)
+    assert (call.method, call.path) == ("POST", "/v1/sandboxes/sbx-1/ports")
+    assert json.loads(call.body or b"") == {"port": 8080, "path": True, "expires_in": None}
+    for port, seconds, name in ((0, None, "port"), (65536, None, "port"), (80, 0.0, "expires_in"), (80, -1, "expires")):
+        with pytest.raises(InvalidRequest, match=name):
+            calls.port_link("sbx-1", port, False, seconds)

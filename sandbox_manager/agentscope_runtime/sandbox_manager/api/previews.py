@@ -10,10 +10,12 @@ Not here: how addresses look (`port_places`), and passing calls on (`port_relay`
 from __future__ import annotations
 
 import html
+import sys
 from importlib import resources
 from typing import cast
 from urllib.parse import parse_qsl, quote
 
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -49,6 +51,8 @@ class Previews:
         self._access = access
         self._hosts = hosts
         self._previews = previews
+        # The application limits what is sent to its own routes; what programs take is theirs to say.
+        self._unlimited = RequestBodyLimitMiddleware(self._visited, max_body_size=sys.maxsize)
         self._ours = Ours(access.visit_cookie("port"), access.is_key)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -56,11 +60,14 @@ class Previews:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        connection = HTTPConnection(scope)
-        place = self._previews.find(connection)
-        if place is None and not scope["path"].startswith(FOLDER):
+        if self._previews.find(HTTPConnection(scope)) is None and not scope["path"].startswith(FOLDER):
             await self._app(scope, receive, send)
             return
+        await self._unlimited(scope, receive, send)
+
+    async def _visited(self, scope: Scope, receive: Receive, send: Send) -> None:
+        connection = HTTPConnection(scope)
+        place = self._previews.find(connection)
         try:
             if place is not None:
                 await self._by_host(place, scope, receive, send)

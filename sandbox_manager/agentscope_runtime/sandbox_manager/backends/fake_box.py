@@ -26,6 +26,7 @@ from agentscope_runtime.sandbox_manager.backends.fake_browser import FakeBrowser
 from agentscope_runtime.sandbox_manager.backends.fake_desktop import FakeDesktop
 from agentscope_runtime.sandbox_manager.backends.fake_files import FakeFiles
 from agentscope_runtime.sandbox_manager.backends.fake_kernels import FakeKernels
+from agentscope_runtime.sandbox_manager.backends.fake_ports import FakePorts
 from agentscope_runtime.sandbox_manager.states import Address
 
 GREETING = b"RFB 003.008\n"
@@ -101,6 +102,7 @@ class FakeBox:
         app.router.add_routes(FakeKernels().routes())
         if self._has_desktop:
             app.router.add_routes(self.desktop.routes())
+        app.router.add_routes(FakePorts().routes())
         if self.sandbox_type == "browser":
             app.router.add_routes(self.browser.routes())
         app.router.add_routes(self.files.routes())
