@@ -1,8 +1,8 @@
 """Checks the arguments of a tool against its JSON schema, and names the one that is wrong.
 
 The part of JSON schema that our tools use: `type` (one or several), `enum`, `minimum`, `maximum`, `pattern`, `items`,
-and for objects `properties`, `required` and `additionalProperties: false`. A schema with more than that is a bug, and
-raises.
+and for objects `properties`, `required`, `propertyNames` and `additionalProperties`. A schema with more than that is a
+bug, and raises.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-MEMBERS = {"properties", "required", "additionalProperties"}
+MEMBERS = {"properties", "required", "propertyNames", "additionalProperties"}
 KNOWN = {"type", "enum", "minimum", "maximum", "pattern", "items", "description", "default", "title", *MEMBERS}
 CHECKED = {"type", "description", "title", *MEMBERS}
 TYPES: dict[str, type | tuple[type, ...]] = {
@@ -45,14 +45,17 @@ def check(schema: Mapping[str, Any], arguments: Any) -> dict[str, Any]:
 
 
 def _check_members(schema: Mapping[str, Any], value: dict[str, Any], what: str) -> None:
-    properties = schema.get("properties", {})
+    properties, others = schema.get("properties", {}), schema.get("additionalProperties", True)
     for name in schema.get("required", ()):
         if name not in value:
             raise InvalidArgument(f"{what} {name!r} is missing")
     for name, member in value.items():
+        _check_value({"type": "string", **schema.get("propertyNames", {})}, name, f"the name of {what} {name!r}")
         if name in properties:
             _check_value(properties[name], member, f"{what} {name!r}")
-        elif not schema.get("additionalProperties", True):
+        elif isinstance(others, Mapping):
+            _check_value(others, member, f"{what} {name!r}")
+        elif not others:
             known = ", ".join(repr(known) for known in properties) or "none"
             raise InvalidArgument(f"{what} {name!r} is unknown; there are: {known}")
 
@@ -73,7 +76,7 @@ def _check_value(schema: Mapping[str, Any], value: Any, where: str) -> None:
     if isinstance(value, list) and "items" in schema:
         for index, item in enumerate(value):
             _check_value(schema["items"], item, f"{where}, item {index},")
-    elif isinstance(value, dict) and "properties" in schema:
+    elif isinstance(value, dict) and MEMBERS & set(schema):
         _check_members(schema, value, f"{where} member")
     elif not _is_unicode(value):
         raise InvalidArgument(f"{where} is not Unicode text: there is half of a surrogate pair in it")

@@ -19,6 +19,7 @@ from sandbox_server.command_output import Chunk
 from sandbox_server.command_shelf import CommandShelf
 from sandbox_server.problems import invalid_request
 from sandbox_server.program import Order
+from sandbox_server.shell_spec import ENVIRONMENT
 from sandbox_server.tools import read_object
 
 MEDIA_TYPE = "application/x-ndjson"
@@ -36,7 +37,7 @@ SCHEMA: dict[str, Any] = {
     "properties": {
         "command": {"type": "string", "description": "The command line, for bash."},
         "cwd": {"type": ["string", "null"], "description": "The folder to run in; relative ones start at /workspace."},
-        "environment": {"type": ["object", "null"], "description": "Variables, on top of the sandbox's own."},
+        "environment": {**ENVIRONMENT, "type": ["object", "null"]},
         "timeout": {"type": ["number", "null"], "description": "Seconds, then it is killed with its children."},
         "stdin": {"type": "boolean", "description": "Whether it can be written to while it runs."},
         "input": {"type": ["string", "null"], "description": "What it finds on its stdin."},

@@ -37,11 +37,14 @@ class Commands:
         return ()
 
     def routes(self) -> Sequence[web.RouteDef]:
-        """Return the routes of the commands."""
+        """Return the routes of the commands and the terminals."""
         from sandbox_server.command_routes import CommandRoutes
         from sandbox_server.command_shelf import CommandShelf
+        from sandbox_server.terminal_routes import TerminalRoutes
+        from sandbox_server.terminal_shelf import TerminalShelf
 
-        return CommandRoutes(CommandShelf(self._userland)).routes()
+        commands = CommandRoutes(CommandShelf(self._userland))
+        return [*commands.routes(), *TerminalRoutes(TerminalShelf(self._userland)).routes()]
 
     async def close(self) -> None:
         """Do nothing: commands end with their land."""

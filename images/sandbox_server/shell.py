@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sandbox_server.capture import Capture
 from sandbox_server.parts import Arguments, PartFailed, Result, Tool, result, text
@@ -20,6 +20,8 @@ DEFAULT_TIMEOUT_S = 60.0
 OUTPUT_LIMIT = 1 << 20
 EXIT_TIMED_OUT = 124  # what timeout(1) returns
 EXIT_NOT_STARTED = 126  # what a shell returns for a command that it cannot execute
+# -p: BASH_ENV of the user is for the command itself, not for this line.
+_IN_FOLDER = 'cd -- "$1" || exit 126; shift; exec "$@"'
 NO_PROCESS = os.strerror(errno.EAGAIN)  # what every shell says when it cannot fork
 
 
@@ -51,22 +53,25 @@ class Shell:
         return ""
 
     async def _call(self, arguments: Arguments, timeout_s: float | None) -> Result:
+        environment = arguments.get("environment", {})
+        timeout_s = arguments.get("timeout", timeout_s)
         limit = DEFAULT_TIMEOUT_S if timeout_s is None else timeout_s
         deadline = asyncio.get_running_loop().time() + limit
         try:
             async with asyncio.timeout_at(deadline):
-                argv = await self._userland.command(["/bin/bash", "-c", arguments["command"]])
+                argv = await self._userland.command(_argv(arguments["command"], arguments.get("cwd")))
             # No pipe is open before there is a land: a caller who leaves meanwhile leaves nothing behind.
-            process, outputs = self._begin(argv)
+            process, outputs = self._begin(argv, environment)
         except (OSError, ValueError, PartFailed) as e:  # no process left, an argument that exec(2) refuses, no land
             cause = f"timed out after {limit:g} s" if isinstance(e, TimeoutError) else str(e)
             return _answer("", f"the command could not be started: {cause}", EXIT_NOT_STARTED)
         return await self._finish(process, outputs, limit, deadline)
 
-    def _begin(self, argv: list[str]) -> tuple[Process, tuple[Capture, Capture]]:
+    def _begin(self, argv: list[str], more: Mapping[str, str]) -> tuple[Process, tuple[Capture, Capture]]:
         stdout, stderr = outputs = Capture(OUTPUT_LIMIT), Capture(OUTPUT_LIMIT)
         try:
-            process = Process.start(argv, env=self._userland.entrance(), stdout=stdout.write_fd, stderr=stderr.write_fd)
+            env = self._userland.entrance(more)
+            process = Process.start(argv, env=env, stdout=stdout.write_fd, stderr=stderr.write_fd)
         except BaseException:
             for output in outputs:
                 output.abandon()
@@ -97,6 +102,11 @@ class Shell:
             notes = "\n".join(filter(None, (notes, FULL)))
             code = code or EXIT_NOT_STARTED
         return _answer(stdout, "\n".join(filter(None, (stderr, notes))), code)
+
+
+def _argv(command: str, cwd: str | None) -> list[str]:
+    run = ["/bin/bash", "-c", command]
+    return run if cwd is None else ["/bin/bash", "-p", "-c", _IN_FOLDER, "run_shell_command", cwd, *run]
 
 
 def _answer(stdout: str, stderr: str, code: int) -> Result:

@@ -80,6 +80,12 @@ def strings(description: str, **more: Any) -> Schema:
     return {"type": "array", "items": {"type": "string"}, "description": description, **more}
 
 
+def texts_by_name(description: str, pattern: str, **more: Any) -> Schema:
+    """Describe an argument that is an object of texts, whose names match a pattern."""
+    members = {"propertyNames": {"pattern": pattern}, "additionalProperties": {"type": "string"}}
+    return {"type": "object", **members, "description": description, **more}
+
+
 def number(kind: str, description: str, minimum: int, **more: Any) -> Schema:
     """Describe an argument that is an `integer` or a `number` from `minimum` on."""
     return {"type": kind, "minimum": minimum, "description": description, **more}

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sandbox_server.config import Assignment, BoxConfig
@@ -111,9 +111,9 @@ class UserLand:
             variables |= ca_environment(given.result(), home) | given.result().environment
         return variables
 
-    def entrance(self) -> dict[str, str]:
-        """Return the environment to start a `command` with; what it runs gets `environment`."""
-        return entrance(self.environment())
+    def entrance(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Return the environment to start a `command` with; what it runs gets `environment`, and `more` on top."""
+        return entrance({**self.environment(), **(more or {})})
 
     async def _keep(self) -> None:
         while True:

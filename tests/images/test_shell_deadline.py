@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sandbox_server.shell import Shell
 from sandbox_server.userland import UserLand
@@ -24,9 +24,9 @@ class LateLand(UserLand):
         await asyncio.sleep(self._after_s)
         return list(argv)
 
-    def entrance(self) -> dict[str, str]:
+    def entrance(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
         """Return this process' own."""
-        return dict(os.environ)
+        return {**os.environ, **(more or {})}
 
 
 async def test_the_land_and_the_command_share_one_time_out() -> None:

@@ -3,7 +3,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from agentscope_runtime.sandbox import calls
 from agentscope_runtime.sandbox._sync.sandbox import Sandbox
+from agentscope_runtime.sandbox.errors import InvalidRequest
 from agentscope_runtime.sandbox.registry import SandboxRegistry
 from agentscope_runtime.sandbox.types import SandboxType, ToolResult
 
@@ -33,7 +37,13 @@ class BaseSandbox(Sandbox):
         chosen = {} if kernel == "main" else {"kernel": kernel}
         return self.call_tool("run_ipython_cell", {"code": code, **chosen})
 
-    def run_shell_command(self, command: str) -> ToolResult:
+    def run_shell_command(
+        self,
+        command: str,
+        timeout: float | None = None,
+        cwd: str | None = None,
+        environment: dict[str, str] | None = None,
+    ) -> ToolResult:
         """Run a shell command in the workspace folder and return its output and return code.
 
         Each command starts anew: variables and the current folder do not stay, files do. A return code other than 0
@@ -41,5 +51,40 @@ class BaseSandbox(Sandbox):
 
         Args:
             command: The command line, for bash.
+            timeout: Seconds it may take before it is killed with all that it started; 60 if nothing is said.
+            cwd: The folder to run in; relative ones start at the workspace.
+            environment: Variables, on top of the sandbox's own.
         """
-        return self.call_tool("run_shell_command", {"command": command})
+        more = {"cwd": cwd, "environment": environment}
+        arguments = {"command": command, **{name: value for name, value in more.items() if value is not None}}
+        return self.call_tool("run_shell_command", arguments, timeout)
+
+    def get_terminal_url(
+        self,
+        terminal_id: str | None = None,
+        *,
+        control: bool = True,
+        command: str | None = None,
+        cwd: str | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> str:
+        """Make a link to a terminal: it opens once, within a minute, and everybody who opens one sees the same.
+
+        Args:
+            terminal_id: Which one; the sandbox's main terminal if nothing is said, which runs on when nobody looks.
+            control: Whether whoever opens it may type; else they only watch.
+            command: Start another terminal for this, by bash.
+            cwd: Start another terminal in this folder.
+            environment: Start another terminal with these variables, on top of the sandbox's own.
+        """
+        held = self._in_hand()
+        if command is not None or cwd is not None or environment is not None:
+            if terminal_id is not None:
+                raise InvalidRequest("terminal_id names a terminal that exists; the others are for a new one")
+            terminal_id = (held.do(calls.start_terminal, command, cwd, environment)).terminal_id
+        return (held.do(calls.terminal_link, terminal_id, control)).url
+
+    @property
+    def terminal_url(self) -> str:
+        """A link that opens the main terminal once; each look at it makes a new one."""
+        return self.get_terminal_url()

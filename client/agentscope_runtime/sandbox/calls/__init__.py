@@ -43,6 +43,7 @@ from agentscope_runtime.sandbox.calls.leases import (
 )
 from agentscope_runtime.sandbox.calls.mcp import add_mcp_servers, list_mcp_servers, mcp_message, remove_mcp_server
 from agentscope_runtime.sandbox.calls.ports import port_link
+from agentscope_runtime.sandbox.calls.terminals import start_terminal, terminal_link
 from agentscope_runtime.sandbox.calls.tools import call_tool, list_tools
 
 __all__ = [
@@ -81,6 +82,8 @@ __all__ = [
     "screen",
     "signal_command",
     "start_command",
+    "start_terminal",
+    "terminal_link",
     "watch_files",
     "write_archive",
     "write_command",

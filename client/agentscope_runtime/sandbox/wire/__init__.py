@@ -30,6 +30,13 @@ from agentscope_runtime.sandbox.wire.leases import (
 from agentscope_runtime.sandbox.wire.mcp import McpServerInfo, McpServerList, McpServersRequest
 from agentscope_runtime.sandbox.wire.pool import Failure, PoolReport, PoolStatus
 from agentscope_runtime.sandbox.wire.ports import PORT_SECONDS_MAX, PortLink, PortRequest
+from agentscope_runtime.sandbox.wire.terminals import (
+    TerminalInfo,
+    TerminalLink,
+    TerminalLinkRequest,
+    TerminalList,
+    TerminalRequest,
+)
 from agentscope_runtime.sandbox.wire.tools import ToolCall, ToolInfo, ToolList
 
 __all__ = [
@@ -72,6 +79,11 @@ __all__ = [
     "SandboxList",
     "Screen",
     "SignalRequest",
+    "TerminalInfo",
+    "TerminalLink",
+    "TerminalLinkRequest",
+    "TerminalList",
+    "TerminalRequest",
     "ToolCall",
     "ToolInfo",
     "ToolList",

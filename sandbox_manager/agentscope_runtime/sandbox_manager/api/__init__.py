@@ -26,6 +26,7 @@ from agentscope_runtime.sandbox_manager.api import (
     problems,
     profiles,
     sandboxes,
+    terminals,
     tools,
 )
 from agentscope_runtime.sandbox_manager.api.auth import Access, Guard, Hosts
@@ -54,6 +55,7 @@ ROUTERS = (
     links.router,
     kernels.router,
     commands.router,
+    terminals.router,
     mcp.router,
     mcp_servers.router,
     desktop.router,

@@ -62,6 +62,12 @@ async def desktop_page(request: Request) -> Response:
     return page(request, "desktop.html")
 
 
+@router.get("/terminal/{sandbox_id}")
+async def terminal_page(request: Request) -> Response:
+    """Show a terminal; the page is the same for any id, as a desktop's is."""
+    return page(request, "terminal.html")
+
+
 @router.get("/pages/{name}")
 async def asset(name: str, request: Request) -> Response:
     """Serve what the pages are made of."""

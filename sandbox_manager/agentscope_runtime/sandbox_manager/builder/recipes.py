@@ -52,6 +52,7 @@ RECIPES = {
         Recipe("filesystem", "runtime-sandbox-filesystem", parent="base"),
         Recipe("gui", "runtime-sandbox-gui", parent="browser"),
         Recipe("novnc", "runtime-novnc-bundle", product="/novnc.js"),
+        Recipe("xterm", "runtime-xterm-bundle", product="/xterm.js"),
     )
 }
 """In an order in which each finds its parent made."""

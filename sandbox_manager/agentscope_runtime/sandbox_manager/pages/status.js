@@ -127,21 +127,20 @@ function showSandbox(row, sandbox) {
   const held = since(sandbox.leased_at);
   const age = held === "now" ? "leased just now" : `leased ${held} ago`;
   write(row.querySelector(".times"), `${age}, ${idle === "now" ? "active now" : `idle for ${idle}`}`);
-  const open = row.querySelector(".open");
-  open.hidden = !sandbox.desktop;
-  for (const [name, control] of [[".watch", false], [".control", true]]) {
-    const button = open.querySelector(name);
-    button.onclick = () => openDesktop(sandbox, control);
+  for (const [name, what] of [[".watch", "desktop"], [".control", "desktop"], [".terminal", "terminal"]]) {
+    const control = name !== ".watch";
+    const button = row.querySelector(name);
+    button.hidden = what === "desktop" && !sandbox.desktop;
+    button.onclick = () => openLink(sandbox, what, control);
     button.setAttribute("aria-label", `${button.textContent} ${sandbox.sandbox_type} ${sandbox.sandbox_id}`);
-    button.title = control ? "See it, and use its mouse and keyboard" : "See it; keys and mouse do not reach it";
   }
 }
 
-async function openDesktop(sandbox, control) {
+async function openLink(sandbox, what, control) {
   // Opened at once, while the click counts; browsers stop windows that come later.
   const tab = window.open("about:blank");
   try {
-    const link = await call("POST", `v1/sandboxes/${sandbox.sandbox_id}/desktop`, { control });
+    const link = await call("POST", `v1/sandboxes/${sandbox.sandbox_id}/${what}`, { control });
     if (tab) tab.location.replace(link.url);
     else location.assign(link.url);
   } catch (error) {
