@@ -61,6 +61,7 @@ def test_secrets_are_not_shown() -> None:
         ("options", {"environment": {"A": "nul\0"}}),
         ("options", {"environment": {"A B": ""}}),
         ("options", {"environment": {"A=1; id #": ""}}),
+        ("options", {"mcp_servers": {"time": {"command": ""}}}),
     ],
 )
 def test_wrong_members_are_named(member: str, value: object) -> None:

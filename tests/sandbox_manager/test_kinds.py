@@ -51,6 +51,16 @@ def test_an_unknown_kind_is_an_error() -> None:
         registered_kinds(watchdog_seconds=60.0)("nonsense")
 
 
+def test_mcp_servers_of_a_kind_start_with_its_boxes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They stand in the start-up line, and their secrets in no repr."""
+    monkeypatch.setattr(SandboxRegistry, "_configs", dict(SandboxRegistry._configs))
+    servers = {"time": {"command": "uvx", "args": ["mcp-server-time"], "env": {"KEY": "s3cret"}}}
+    SandboxRegistry.register("acme/clock:1", sandbox_type="clock", runtime_config={"mcp_servers": servers})
+    order = Order("sbx-1", registered_kinds(watchdog_seconds=60.0)("clock"), created_at=1.0, token="secret")
+    assert order.start_line()["options"] == {"environment": {}, "mcp_servers": servers}
+    assert "s3cret" not in repr(order)
+
+
 def test_the_start_up_line_has_all_that_the_box_reads(tmp_path: Path) -> None:
     """Token, identity, watchdog, kernel, certificates, options."""
     bundle = tmp_path / "ca.pem"

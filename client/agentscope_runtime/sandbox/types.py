@@ -23,6 +23,8 @@ class Options(TypedDict, total=False):
     """Whether all sandboxes of the lease have one workspace between them."""
     environment: dict[str, str] | None
     """Variables of what users run in the sandboxes."""
+    mcp_servers: dict[str, Any] | None
+    """MCP servers to run in the sandboxes, as `add_mcp_servers` takes them."""
 
 
 class BoxOptions(Options, total=False):

@@ -1,8 +1,9 @@
 """From a kind of sandbox to what has to be started for it; the registry knows the kinds, the settings the rest.
 
-Two members of a registration's `runtime_config` count here: `kernel`, "eager" where a box is ready only with a kernel
-that runs, "lazy" where the first cell may start one; and `desktop`, whether the box has a screen to watch. A kind of
-one's own is eager and has no desktop, as base, which is how its box is made, too (`sandbox_server.composition`).
+Three members of a registration's `runtime_config` count here: `kernel`, "eager" where a box is ready only with a kernel
+that runs, "lazy" where the first cell may start one; `desktop`, whether the box has a screen to watch; and
+`mcp_servers`, which start with the box. A kind of one's own is eager and has no desktop, as base, which is how its box
+is made, too (`sandbox_server.composition`).
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ def registered_kinds(*, watchdog_seconds: float, ca_bundle: Path | None = None) 
             shm=limits.shm,
             has_desktop=has_desktop,
             environment=config.environment,
+            mcp_servers=config.runtime_config.get("mcp_servers") or {},
             box_config={**common, "kernel": kernel},
         )
 

@@ -18,6 +18,7 @@ from agentscope_runtime.sandbox_manager.heartbeat import DeathWatch, Heartbeat
 from agentscope_runtime.sandbox_manager.keys import installation_id
 from agentscope_runtime.sandbox_manager.kinds import registered_kinds
 from agentscope_runtime.sandbox_manager.liveness import Liveness
+from agentscope_runtime.sandbox_manager.mcp_outfitting import McpServers
 from agentscope_runtime.sandbox_manager.means import Means, Policy
 from agentscope_runtime.sandbox_manager.pool import Pool
 from agentscope_runtime.sandbox_manager.profile_keeper import ProfileKeeper
@@ -75,6 +76,7 @@ async def running(
         means.outfitters.append(keeper.load)
         means.farewells.append(keeper.save)
         means.outfitters.append(Resolution(pool))
+        means.outfitters.append(McpServers(pool))
         try:
             async with _background(pool, means, owner, liveness, keeper):
                 yield pool

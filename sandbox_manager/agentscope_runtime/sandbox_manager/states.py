@@ -42,7 +42,7 @@ class LeaseKey:
 
 
 NO_OPTIONS = wire.LeaseOptions()
-MAY_CHANGE = frozenset({"resolution"})
+MAY_CHANGE = frozenset({"resolution", "mcp_servers"})
 """Options that a lease may be given anew; the others stay what they were first said to be."""
 
 FROM_THE_START = frozenset({"shared_workspace", "environment"})

@@ -33,6 +33,16 @@ async def test_a_server_inside() -> None:
         assert "small" not in await box.list_tools_async()
 
 
+async def test_a_sandbox_that_comes_with_servers() -> None:
+    """They are there when it is; one that does not start keeps it from starting, and nothing stays behind."""
+    async with BaseSandboxAsync(mcp_servers=SERVERS) as box:
+        assert set(await box.list_tools_async("small")) == {"small"}
+        assert (await box.call_tool_async("echo", {}))["isError"] is False
+    with pytest.raises(McpServerFailed, match="was not found"):
+        async with BaseSandboxAsync(mcp_servers={"bad": {"command": "no-such-program"}}):
+            raise AssertionError("it started")
+
+
 @pytest.mark.parametrize(
     ("servers", "overwrite", "error", "told"),
     [

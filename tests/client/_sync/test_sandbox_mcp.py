@@ -34,6 +34,16 @@ def test_a_server_inside() -> None:
         assert "small" not in box.list_tools()
 
 
+def test_a_sandbox_that_comes_with_servers() -> None:
+    """They are there when it is; one that does not start keeps it from starting, and nothing stays behind."""
+    with BaseSandbox(mcp_servers=SERVERS) as box:
+        assert set(box.list_tools("small")) == {"small"}
+        assert (box.call_tool("echo", {}))["isError"] is False
+    with pytest.raises(McpServerFailed, match="was not found"):
+        with BaseSandbox(mcp_servers={"bad": {"command": "no-such-program"}}):
+            raise AssertionError("it started")
+
+
 @pytest.mark.parametrize(
     ("servers", "overwrite", "error", "told"),
     [

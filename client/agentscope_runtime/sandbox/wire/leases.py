@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, field_validator
 
 from agentscope_runtime.sandbox.wire.base import SESSION_ID_MAX, Name, TypeName, Wire
 
@@ -27,6 +27,14 @@ class LeaseOptions(Wire):
     """Whether all sandboxes of the lease have one workspace between them; they are started for it then."""
     environment: Annotated[dict[Variable, VariableValue], Field(max_length=64)] | None = None
     """Variables of what users run in the sandboxes; they are started for it then. Stronger than those of the kind."""
+    mcp_servers: dict[str, dict[str, Any]] | None = Field(default=None, max_length=32, repr=False)
+    """MCP servers to run in each sandbox of the lease, as `McpServersRequest` has them."""
+
+    @field_validator("mcp_servers", mode="before")
+    @classmethod
+    def _without_wrapping(cls, servers: Any) -> Any:
+        wrapped = isinstance(servers, dict) and set(servers) == {"mcpServers"}
+        return servers["mcpServers"] if wrapped else servers
 
     @property
     def needs_own(self) -> bool:

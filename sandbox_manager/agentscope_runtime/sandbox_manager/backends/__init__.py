@@ -54,6 +54,8 @@ class Blueprint:
     has_desktop: bool = False
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Variables of what users run."""
+    mcp_servers: Mapping[str, object] = field(default_factory=dict, repr=False)
+    """MCP servers that start with the box."""
     box_config: Mapping[str, object] = field(default_factory=dict)
     """Members of the start-up line beyond id, kind, token, generation and options."""
 
@@ -85,7 +87,9 @@ class Order:
         }
 
     def _options(self) -> dict[str, object]:
-        return {"environment": {**self.blueprint.environment, **self.environment}}
+        environment = {**self.blueprint.environment, **self.environment}
+        servers = self.blueprint.mcp_servers
+        return {"environment": environment, **({"mcp_servers": servers} if servers else {})}
 
 
 @dataclass(frozen=True, slots=True)

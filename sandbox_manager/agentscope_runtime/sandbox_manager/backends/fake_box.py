@@ -26,6 +26,7 @@ from agentscope_runtime.sandbox_manager.backends.fake_browser import FakeBrowser
 from agentscope_runtime.sandbox_manager.backends.fake_desktop import FakeDesktop
 from agentscope_runtime.sandbox_manager.backends.fake_files import FakeFiles
 from agentscope_runtime.sandbox_manager.backends.fake_kernels import FakeKernels
+from agentscope_runtime.sandbox_manager.backends.fake_mcp import FakeMcpServers
 from agentscope_runtime.sandbox_manager.backends.fake_ports import FakePorts
 from agentscope_runtime.sandbox_manager.states import Address
 
@@ -62,6 +63,7 @@ class FakeBox:
         self.files = FakeFiles()
         self.browser = FakeBrowser()
         self.desktop = FakeDesktop()
+        self.mcp_servers = FakeMcpServers()
         self._token = token
         self._has_desktop = has_desktop
         self._runners: list[web.AppRunner] = []
@@ -100,6 +102,7 @@ class FakeBox:
         app.router.add_get("/tools", self._list_tools)
         app.router.add_post("/tools/{name}", self._call_tool)
         app.router.add_routes(FakeKernels().routes())
+        app.router.add_routes(self.mcp_servers.routes())
         if self._has_desktop:
             app.router.add_routes(self.desktop.routes())
         app.router.add_routes(FakePorts().routes())
