@@ -74,7 +74,7 @@ class Computer:
                 return result(*await self._actions.run(action, arguments))
         except WrongArgument as e:
             raise invalid_request(f"computer_use: {e}") from e
-        except (ScreenFailed, PartFailed, ConnectionError) as e:
+        except (ScreenFailed, PartFailed) as e:
             why = str(e)
         except TimeoutError:
             why = f"action {action!r} timed out: it had {limit:g} s, or the screen does not answer"

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +30,10 @@ Region = tuple[int, int, int, int]
 
 class ScreenFailed(Exception):
     """The screen does not do what was asked; the message says why."""
+
+
+class ScreenLost(ScreenFailed):
+    """The X server ended, or left us; asked again, another one may answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +76,7 @@ class Screen:
             TimeoutError: the screen does not answer.
         """
         async with self._turn, asyncio.timeout(ANSWER_TIMEOUT_S):
-            await self._connected()
-            try:
-                return await self._capture(region)
-            except ConnectionError:  # it ended between two calls: one more chance
-                await self._connected()
-                return await self._capture(region)
+            return await self._seen(region)
 
     async def point(self, x: int, y: int, *masks: int) -> None:
         """Move the pointer there with each of these sets of pressed buttons in turn; none of them if not given.
@@ -102,7 +101,7 @@ class Screen:
         async with self._turn, asyncio.timeout(ANSWER_TIMEOUT_S):
             await self._synchronize()
             self._send(b"".join(messages))
-            await self._capture((0, 0, 1, 1))
+            await self._capture((0, 0, 1, 1))  # answered after all of that
 
     async def resize(self, width: int, height: int) -> tuple[int, int]:
         """Give the screen another size; windows stay as far as they fit. Return the size that it has then.
@@ -116,10 +115,12 @@ class Screen:
                 return self._size
             identity = self._layout[:4] or bytes(4)
             self._refused = None
-            self._send(struct.pack(">BxHHBx", 251, width, height, 1) + identity)
-            self._send(struct.pack(">HHHHI", 0, 0, width, height, 0))
-            while self._refused is None and self._size != (width, height):
-                await self._update(None)
+            async with self._whole():
+                self._send(struct.pack(">BxHHBx", 251, width, height, 1) + identity)
+                self._send(struct.pack(">HHHHI", 0, 0, width, height, 0))
+                while self._refused is None and self._size != (width, height):
+                    self._send(struct.pack(">BBHHHH", 3, 0, 0, 0, 1, 1))  # it says nothing that nobody asked for
+                    await self._update(None)
             if self._refused:
                 raise ScreenFailed(f"{width}x{height}: {WHY_NOT.get(self._refused, f'error {self._refused}')}")
             return self._size
@@ -164,35 +165,44 @@ class Screen:
 
     async def _synchronize(self) -> None:
         """Return with a connection over which all that was said before has been heard."""
+        await self._seen((0, 0, 1, 1))
+
+    async def _seen(self, region: Region | None) -> Picture:
         await self._connected()
         try:
-            await self._capture((0, 0, 1, 1))
-        except ConnectionError:
+            return await self._capture(region)
+        except ScreenLost:  # it ended between two calls: one more chance
             await self._connected()
-            await self._capture((0, 0, 1, 1))
+            return await self._capture(region)
 
     async def _capture(self, region: Region | None) -> Picture:
         left, top, width, height = region or (0, 0, *self._size)
         if min(left, top, width - 1, height - 1) < 0 or left + width > self._size[0] or top + height > self._size[1]:
             raise ScreenFailed(f"the screen is {self._size[0]} by {self._size[1]} pixels")
         picture, size = bytearray(width * height * 4), self._size
-        try:
+        async with self._whole():
             self._send(struct.pack(">BBHHHH", 3, 0, left, top, width, height))
             missing = width * height
-            while missing > 0:
+            while missing > 0 and self._size == size:
                 brought = await self._update((picture, (left, top, width, height)))
                 missing -= brought
                 if not brought:  # how the screen is laid out is an answer, too; what was asked for is still due
                     self._send(struct.pack(">BBHHHH", 3, 1, left, top, width, height))
-                if self._size != size:  # the question was about another screen
-                    return await self._capture(region)
-        except asyncio.IncompleteReadError as e:
-            await self.close()
-            raise ConnectionResetError("the X server closed the connection") from e
-        except BaseException:
-            await self.close()  # what is on its way belongs to nobody
-            raise
+        if self._size != size:  # the question was about another screen
+            return await self._capture(region)
         return Picture(width, height, bytes(picture))
+
+    @asynccontextmanager
+    async def _whole(self) -> AsyncIterator[None]:
+        """Read answers whole, or leave: the rest of one would be taken for the answer to another question."""
+        try:
+            yield
+        except (asyncio.IncompleteReadError, ConnectionError) as e:
+            await self.close()
+            raise ScreenLost("the X server closed the connection") from e
+        except BaseException:
+            await self.close()
+            raise
 
     async def _update(self, into: tuple[bytearray, Region] | None) -> int:
         """Read messages up to the next update; return how many pixels of the region it brought."""

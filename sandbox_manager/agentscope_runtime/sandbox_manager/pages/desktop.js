@@ -10,6 +10,8 @@ history.replaceState(null, "", place);
 
 const WORDS = { connecting: "Connecting", connected: "Watching", ended: "Ended", refused: "Not opened" };
 
+const PATIENCE_MS = 500; // a desktop that runs answers sooner; some start with their first viewer
+
 let rfb = null;
 
 function become(state, title = "", why = "") {
@@ -82,6 +84,9 @@ function connect(RFB, control) {
   const address = new URL(`${place}/websocket`, location.href);
   address.protocol = address.protocol.replace("http", "ws");
   const socket = new WebSocket(address, ["binary"]);
+  setTimeout(() => {
+    if (body.dataset.state === "connecting") $("state").lastElementChild.textContent = "Starting the desktop";
+  }, PATIENCE_MS);
   let end = null;
   socket.addEventListener("close", (event) => (end = explain(event)));
   rfb = new RFB($("screen"), socket, { shared: true });
