@@ -22,7 +22,7 @@ from sandbox_server.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
-FOLDER = ".downloads"
+FOLDER = ".browser-downloads"
 NEWS_MAX = 100
 BEGINS, GOES_ON = "Browser.downloadWillBegin", "Browser.downloadProgress"
 Listener = Callable[[str, dict[str, Any]], None]
@@ -49,6 +49,7 @@ class Downloads:
             CdpError, ConnectionError: the browser does not let us.
         """
         self._cdp.listen(self._hear)
+        await asyncio.to_thread(self._remove_now, FOLDER)  # an earlier browser may have left halves of files
         await self.take()
 
     async def take(self, context: str | None = None) -> None:
@@ -135,11 +136,13 @@ class Downloads:
         await asyncio.to_thread(self._tidy)
 
     async def _remove(self, guid: str) -> None:
-        workspace = Workspace(str(self._workspace))
         for name in (guid, f"{guid}.crdownload"):
-            with contextlib.suppress(OutsideWorkspace, WorkspaceError, OSError):  # whatever the user put there
-                await asyncio.to_thread(workspace.remove, f"{FOLDER}/{name}")
+            await asyncio.to_thread(self._remove_now, f"{FOLDER}/{name}")
         await asyncio.to_thread(self._tidy)
+
+    def _remove_now(self, name: str) -> None:
+        with contextlib.suppress(OutsideWorkspace, WorkspaceError, OSError):  # whatever the user put there
+            Workspace(str(self._workspace)).remove(name)
 
     def _tidy(self) -> None:
         with contextlib.suppress(OSError):  # others are on their way

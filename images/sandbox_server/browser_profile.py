@@ -1,8 +1,7 @@
-"""What a browser knows of the person who uses it: cookies and local storage, taken out and put in while it runs.
+"""What a browser knows of the person who uses it: cookies and what sites stored, taken out and put in while it runs.
 
-The form is that of Playwright's storage state. Cookies are asked of the browser; local storage can only be reached
-from a page of its origin: that page is hidden, empty, and answered here, so neither the person at the desktop, nor the
-tools, nor the site hear of it. Not here: whose profile it is, and where it is kept (the manager).
+The form is that of Playwright's storage state, but for `indexedDB`, whose databases stand in a form of our own. Not
+here: how one gets at what sites stored (browser_storage); whose profile it is, and where it is kept (the manager).
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from sandbox_server.browser_storage import HiddenPage, Site
 from sandbox_server.cdp import Cdp, CdpError, Message
 from sandbox_server.parts import PartFailed
 from sandbox_server.problems import invalid_request, start_failed
@@ -24,19 +24,9 @@ from sandbox_server.tools import read_object
 if TYPE_CHECKING:
     from sandbox_server.browser import Browser
 
-Items = dict[str, str]
-
 ORIGINS_MAX = 500
 """Sites of one profile; those that were put in or visited later are not kept."""
-VISIT_S = 5.0
 COOKIE_FIELDS = ("name", "value", "domain", "path", "expires", "httpOnly", "secure", "sameSite", "partitionKey")
-
-TAKE = "JSON.stringify([location.origin, Object.entries(localStorage)])"
-PUT = """(items => {
-    localStorage.clear();
-    for (const [name, value] of items) localStorage.setItem(name, value);
-    return JSON.stringify([location.origin, []]);
-})(%s)"""
 
 
 class Profile:
@@ -50,8 +40,8 @@ class Profile:
         self._in_use = False
         """Whether a profile was put in; only then what is visited is noted."""
         self._cookies: list[Message] = []
-        self._stored: dict[str, Items] = {}
-        """Local storage by origin, as it was seen last."""
+        self._stored: dict[str, Site] = {}
+        """By origin, as it was seen last."""
         self._visited: set[str] = set()
         self._common_context: str | None = None
 
@@ -60,23 +50,23 @@ class Profile:
         return [web.get("/browser/profile", self.get), web.put("/browser/profile", self.put)]
 
     async def get(self, request: web.Request) -> web.Response:
-        """Answer with all cookies, and the local storage of every site that was put in or visited."""
+        """Answer with all cookies, and what every site stored that was put in or visited."""
         async with self._hold() as cdp:
             await self._look(cdp)
             return web.json_response(self._state())
 
     async def put(self, request: web.Request) -> web.Response:
-        """Add the cookies of a profile, and replace the local storage of the sites in it."""
+        """Add the cookies of a profile, and replace what the sites in it stored."""
         cookies, stored = _parsed(await read_object(request))
         async with self._hold() as cdp:
             self._in_use = True
             await self._follow(cdp)
             await _set_cookies(cdp, cookies)
             if stored:
-                async with _hidden_page(cdp) as page:
-                    for origin, items in stored.items():
-                        if await _at(cdp, page, origin, PUT % json.dumps(list(items.items()))) is not None:
-                            self._stored[origin] = items
+                async with HiddenPage.opened(cdp) as page:
+                    for origin, site in stored.items():
+                        if await page.put(origin, site) is not None:
+                            self._stored[origin] = site
             self._cookies = [_plain(each) for each in (await cdp.send("Storage.getCookies"))["cookies"]]
             return web.json_response({"cookies": len(self._cookies), "origins": len(self._stored)})
 
@@ -119,57 +109,28 @@ class Profile:
             self._note_page(target)
         visited, self._visited = self._visited, set()
         if visited:
-            async with _hidden_page(cdp) as page:
+            async with HiddenPage.opened(cdp) as page:
                 for origin in sorted(visited):
-                    items = await _at(cdp, page, origin, TAKE)
-                    if items is not None and (origin in self._stored or len(self._stored) < ORIGINS_MAX):
-                        self._stored[origin] = items
+                    self._note_site(origin, await page.take(origin))
         self._cookies = [_plain(each) for each in (await cdp.send("Storage.getCookies"))["cookies"]]
 
+    def _note_site(self, origin: str, site: Site | None) -> None:
+        known = self._stored.get(origin)
+        if site is None or (known is None and len(self._stored) >= ORIGINS_MAX):
+            return
+        # What cannot be read now is not gone: it stays as it was seen last.
+        before = known.databases if known is not None else {}
+        databases = {name: found or before.get(name) for name, found in site.databases.items()}
+        self._stored[origin] = Site(site.items, {name: found for name, found in databases.items() if found})
+
     def _state(self) -> dict[str, Any]:
-        origins = [
-            {"origin": origin, "localStorage": [{"name": name, "value": value} for name, value in items.items()]}
-            for origin, items in sorted(self._stored.items())
-            if items
-        ]
+        origins = []
+        for origin, site in sorted(self._stored.items()):
+            items = [{"name": name, "value": value} for name, value in site.items.items()]
+            databases = [{"name": name, **database} for name, database in sorted(site.databases.items())]
+            if items or databases:
+                origins.append({"origin": origin, "localStorage": items, "indexedDB": databases})
         return {"cookies": self._cookies, "origins": origins}
-
-
-@asynccontextmanager
-async def _hidden_page(cdp: Cdp) -> AsyncIterator[str]:
-    """Open a page that is on no screen and in no list, and asks no server; yield its session."""
-    target = (await cdp.send("Target.createTarget", {"url": "about:blank", "hidden": True}))["targetId"]
-    try:
-        attached = await cdp.send("Target.attachToTarget", {"targetId": target, "flatten": True})
-        page: str = attached["sessionId"]
-        await cdp.send("Network.enable", session=page)
-        await cdp.send("Network.setBypassServiceWorker", {"bypass": True}, page)
-        await cdp.send("Fetch.enable", {"patterns": [{"urlPattern": "*"}]}, page)
-        yield page
-    finally:
-        with suppress(CdpError, ConnectionError):  # it went with the browser
-            await cdp.send("Target.closeTarget", {"targetId": target})
-
-
-async def _at(cdp: Cdp, page: str, origin: str, code: str) -> Items | None:
-    """Run code in an empty page of an origin, and return the items that it answers; None if the browser refuses."""
-    asked = cdp.expect("Fetch.requestPaused", page)
-    going = asyncio.create_task(cdp.send("Page.navigate", {"url": f"{origin}/"}, page))
-    try:
-        async with asyncio.timeout(VISIT_S):
-            request = await asked
-            headers = [{"name": "Content-Type", "value": "text/html"}]
-            answer = {"requestId": request["requestId"], "responseCode": 200, "responseHeaders": headers}
-            await cdp.send("Fetch.fulfillRequest", answer, page)
-            await going
-            said = await cdp.send("Runtime.evaluate", {"expression": code, "returnByValue": True}, page)
-        where, items = json.loads(said["result"]["value"])
-    except (TimeoutError, CdpError, KeyError, ValueError):
-        return None  # an origin that has no storage, or whose storage is full
-    finally:
-        going.cancel()
-        await asyncio.gather(going, return_exceptions=True)
-    return dict(items) if where == origin else None
 
 
 async def _set_cookies(cdp: Cdp, cookies: list[Message]) -> None:
@@ -200,7 +161,7 @@ def _origin(url: str) -> str | None:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.scheme in ("http", "https") else None
 
 
-def _parsed(body: dict[str, Any]) -> tuple[list[Message], dict[str, Items]]:
+def _parsed(body: dict[str, Any]) -> tuple[list[Message], dict[str, Site]]:
     """Read a storage state.
 
     Raises:
@@ -215,7 +176,12 @@ def _parsed(body: dict[str, Any]) -> tuple[list[Message], dict[str, Items]]:
         for each in body.get("origins", []):
             if _origin(each["origin"]) != each["origin"]:
                 raise ValueError(f"{each['origin']!r} is not an origin")
-            stored[each["origin"]] = {str(item["name"]): str(item["value"]) for item in each.get("localStorage", [])}
+            items = {str(item["name"]): str(item["value"]) for item in each.get("localStorage", [])}
+            databases = {
+                str(one["name"]): {"version": int(one["version"]), "stores": list(one["stores"])}
+                for one in each.get("indexedDB", [])
+            }
+            stored[each["origin"]] = Site(items, databases)
     except (KeyError, TypeError, ValueError, AttributeError) as e:
         raise invalid_request(f"this is not a storage state: {type(e).__name__} {e}") from e
     if len(stored) > ORIGINS_MAX:

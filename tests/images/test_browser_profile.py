@@ -32,8 +32,9 @@ def cookie(name: str, value: str, domain: str = "example.com", **more: object) -
 
 
 def origin(name: str, **items: str) -> dict[str, Any]:
-    """Make the local storage of one origin."""
-    return {"origin": name, "localStorage": [{"name": key, "value": value} for key, value in items.items()]}
+    """Make what one origin stored, in its local storage only."""
+    pairs = [{"name": key, "value": value} for key, value in items.items()]
+    return {"origin": name, "localStorage": pairs, "indexedDB": []}
 
 
 def get(box: BrowserBox) -> dict[str, Any]:
@@ -86,6 +87,54 @@ def test_what_pages_changed_comes_out(own_box: BrowserBox) -> None:
         assert [page.evaluate("window.untouched") for page in looking.pages()] == [True]
 
 
+STORE = """async () => {
+    const opening = indexedDB.open('app', 3);
+    opening.onupgradeneeded = () => {
+        const users = opening.result.createObjectStore('users', {keyPath: 'id', autoIncrement: true});
+        users.createIndex('byName', 'name', {unique: true});
+        users.add({name: 'ann', when: new Date(5), tags: new Set(['a']), big: 7n, bytes: new Uint8Array([1, 255]),
+            list: [1, undefined, null, NaN], map: new Map([['k', {deep: 'ü'}]])});
+        opening.result.createObjectStore('plain').put('value', [1, 'key']);
+    };
+    await new Promise(done => opening.onsuccess = done);
+    const other = indexedDB.open('secret', 1);
+    other.onupgradeneeded = () => other.result.createObjectStore('keys');
+    await new Promise(done => other.onsuccess = done);
+    const key = await crypto.subtle.generateKey({name: 'AES-GCM', length: 128}, false, ['encrypt']);
+    const adding = other.result.transaction('keys', 'readwrite').objectStore('keys').put(key, 1);
+    await new Promise(done => adding.onsuccess = done);
+}"""
+LOAD = """async () => {
+    const opening = indexedDB.open('app');
+    await new Promise(done => opening.onsuccess = done);
+    const database = opening.result;
+    const get = request => new Promise(done => request.onsuccess = () => done(request.result));
+    const users = database.transaction('users', 'readwrite').objectStore('users');
+    const ann = await get(users.index('byName').get('ann'));
+    const next = await get(users.add({name: 'bob'}));
+    const plain = await get(database.transaction('plain').objectStore('plain').get([1, 'key']));
+    return [database.version, ann.id, next, ann.when.getTime(), ann.tags.has('a'), String(ann.big), ann.bytes[1],
+        ann.list.length, ann.list[1] === undefined, ann.map.get('k').deep, plain].join();
+}"""
+
+
+def test_databases_go_along(own_box: BrowserBox, site: Site) -> None:
+    """With all that a page may keep there; a key that nobody may see stays behind, and harms nothing."""
+    put(own_box, cookies=[], origins=[])
+    own_box.ok("browser_navigate", url="https://example.com/second")
+    with sync_playwright() as playwright, witness(playwright, own_box) as looking:
+        looking.page().evaluate(STORE)
+        taken = get(own_box)
+    (kept,) = taken["origins"]
+    assert [database["name"] for database in kept["indexedDB"]] == ["app"]
+    with browser_box(site) as other:
+        put(other, **taken)
+        assert get(other) == taken
+        other.ok("browser_navigate", url="https://example.com/second")
+        with sync_playwright() as playwright, witness(playwright, other) as looking:
+            assert looking.page().evaluate(LOAD) == "3,1,2,5,true,7,255,4,true,ü,value"
+
+
 def test_a_browser_that_ended_gets_back_what_it_forgot(own_box: BrowserBox) -> None:
     """Cookies that end with a browser are in no file; a crash must not look like a logout."""
     put(own_box, cookies=[cookie("session", "1", expires=-1)], origins=[])
@@ -103,6 +152,7 @@ def test_a_browser_that_ended_gets_back_what_it_forgot(own_box: BrowserBox) -> N
         {"origins": [{"origin": "example.com"}]},
         {"origins": [{"origin": "file://"}]},
         {"origins": [{"origin": "http://x.example", "localStorage": [[]]}]},
+        {"origins": [{"origin": "http://x.example", "indexedDB": [{"name": "x"}]}]},
         {"origins": [{"origin": f"http://x{number}.example"} for number in range(501)]},
     ],
 )

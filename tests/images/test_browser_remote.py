@@ -142,7 +142,7 @@ def test_a_download_that_a_program_began_lands_in_the_workspace(playwright: Play
         assert begun.value.suggested_filename == "report.bin"
         assert begun.value.failure() is None
         saved = stdout(web.shell("cat report*.bin | head -c 20; ls -A /workspace"))
-        assert saved.startswith("contents of the file") and ".downloads" not in saved
+        assert saved.startswith("contents of the file") and "browser-downloads" not in saved
     assert "Downloaded file report.bin to /workspace/report" in web.ok("browser_snapshot")
     # After it left, too, and without anybody who listens.
     web.shell("rm -f report*.bin")

@@ -39,7 +39,7 @@ def keep(tmp_path: Path, **items: str) -> None:
 def storage(**items: str) -> dict[str, Any]:
     """Make the state of a browser that was at one site."""
     pairs = [{"name": name, "value": value} for name, value in items.items()]
-    return {"cookies": [], "origins": [{"origin": "https://example.com", "localStorage": pairs}]}
+    return {"cookies": [], "origins": [{"origin": "https://example.com", "localStorage": pairs, "indexedDB": []}]}
 
 
 async def connect(manager: Manager, session: str, *kinds: str, **options: str) -> httpx.Response:

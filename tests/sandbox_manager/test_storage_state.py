@@ -27,11 +27,17 @@ COOKIES = st.fixed_dictionaries(
 ITEMS = st.dictionaries(NAMES, st.text(max_size=3), max_size=3).map(
     lambda items: [{"name": name, "value": value} for name, value in items.items()]
 )
+DATABASES = st.dictionaries(NAMES, st.integers(1, 3), max_size=2).map(
+    lambda found: [{"name": name, "version": version, "stores": []} for name, version in found.items()]
+)
 STATES = st.fixed_dictionaries(
     {
         "cookies": st.lists(COOKIES, max_size=4),
-        "origins": st.dictionaries(SITES, ITEMS, max_size=2).map(
-            lambda sites: [{"origin": origin, "localStorage": items} for origin, items in sites.items()]
+        "origins": st.dictionaries(SITES, st.tuples(ITEMS, DATABASES), max_size=2).map(
+            lambda sites: [
+                {"origin": origin, "localStorage": items, "indexedDB": databases}
+                for origin, (items, databases) in sites.items()
+            ]
         ),
     }
 )
@@ -89,7 +95,7 @@ def test_expired_cookies_go(found: Entries) -> None:
     """Those without an end stay, and so do items."""
     left = lasting(found, 10)
     assert all(value.get("expires") != 5 for key, value in left.items() if key[0] == "cookie")
-    assert {key: value for key, value in found.items() if key[0] == "item" or value.get("expires") != 5} == left
+    assert {key: value for key, value in found.items() if key[0] != "cookie" or value.get("expires") != 5} == left
 
 
 @pytest.mark.parametrize(

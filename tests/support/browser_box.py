@@ -6,6 +6,7 @@ can be checked by a witness: a second Playwright, attached to the same Chromium 
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,7 +34,6 @@ async def relay(reader, writer):
     await asyncio.gather(pump(reader, far_writer), pump(far_reader, writer), return_exceptions=True)
 async def main():
     server = await asyncio.start_server(relay, "0.0.0.0", {RELAY_PORT}, limit=1 << 24)
-    print("relaying", flush=True)
     await server.serve_forever()
 asyncio.run(main())
 """
@@ -125,14 +125,22 @@ class Witness:
 def witness(playwright: Playwright, box: BrowserBox) -> Iterator[Witness]:
     """Attach a witness to the browser of a box."""
     if not box.relayed:
-        _, stream = box.container.exec_run([_python(box), "-c", RELAY], stream=True)
-        assert not isinstance(stream, bytes) and next(stream).startswith(b"relaying")
+        box.container.exec_run([_python(box), "-c", RELAY], detach=True)
+        eventually(lambda: _listens(box.host, RELAY_PORT), 10, "the relay for witnesses listens", 0.02)
         box.relayed = True
     browser = playwright.chromium.connect_over_cdp(f"http://{box.host}:{RELAY_PORT}", no_defaults=True)
     try:
         yield Witness(browser.contexts[0])
     finally:
         browser.close()
+
+
+def _listens(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
 def _python(box: BrowserBox) -> str:

@@ -1,7 +1,8 @@
 """What a browser knows of its user, in the form of Playwright's storage state, and how changes of two meet.
 
-Pure: no I/O. A state is taken apart into entries that change by themselves, a cookie or an item of a site's local
-storage, so that two sessions of one user, each with a browser of its own, lose nothing of each other.
+Pure: no I/O. A state is taken apart into entries that change by themselves, a cookie, an item of a site's local
+storage, or a database of it as a whole, so that two sessions of one user, each with a browser of its own, lose nothing
+of each other.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ from collections.abc import Mapping
 from typing import Any
 
 State = Mapping[str, Any]
-"""`{"cookies": [{name, value, domain, path, expires, …}], "origins": [{origin, localStorage: [{name, value}]}]}`."""
+"""`{"cookies": [{name, value, domain, path, expires, …}], "origins": [{origin, localStorage: [{name, value}],
+indexedDB: [{name, …}]}]}`."""
 Key = tuple[str, ...]
 Entries = dict[Key, Any]
 
 EMPTY: State = {"cookies": [], "origins": []}
-COOKIE, ITEM = "cookie", "item"
+COOKIE, ITEM, DATABASE = "cookie", "item", "database"
 
 
 class NoState(Exception):
@@ -37,6 +39,8 @@ def entries(state: State) -> Entries:
         for site in state["origins"]:
             for item in site.get("localStorage", ()):
                 found[ITEM, site["origin"], item["name"]] = item["value"]
+            for database in site.get("indexedDB", ()):
+                found[DATABASE, site["origin"], database["name"]] = dict(database)
     except (KeyError, TypeError, AttributeError, ValueError) as e:
         raise NoState(f"{type(e).__name__}: {e}") from e
     return found
@@ -44,17 +48,18 @@ def entries(state: State) -> Entries:
 
 def whole(found: Entries) -> State:
     """Put entries together to a state; equal entries make equal states."""
-    sites: dict[str, list[dict[str, Any]]] = {}
     cookies = []
+    sites: dict[str, dict[str, Any]] = {}
     for key in sorted(found):
         if key[0] == COOKIE:
             cookies.append(found[key])
+            continue
+        site = sites.setdefault(key[1], {"origin": key[1], "localStorage": [], "indexedDB": []})
+        if key[0] == ITEM:
+            site["localStorage"].append({"name": key[2], "value": found[key]})
         else:
-            sites.setdefault(key[1], []).append({"name": key[2], "value": found[key]})
-    return {
-        "cookies": cookies,
-        "origins": [{"origin": origin, "localStorage": items} for origin, items in sites.items()],
-    }
+            site["indexedDB"].append(found[key])
+    return {"cookies": cookies, "origins": [sites[origin] for origin in sorted(sites)]}
 
 
 def merged(base: Entries, mine: Entries, theirs: Entries) -> Entries:

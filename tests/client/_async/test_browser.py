@@ -139,6 +139,17 @@ async def test_a_link_is_what_the_manager_says(manager: ScriptedManager) -> None
         assert await box.get_desktop_url_async() == "https://watch.example.com/x"
 
 
+async def test_programs_get_the_address_that_the_manager_says(manager: ScriptedManager) -> None:
+    """A new one each time, since each opens once."""
+    said = [b'{"url": "ws://box.example.com/cdp/x/%d", "expires_in": 60}' % number for number in (1, 2)]
+    async with browser(manager) as box:
+        manager.then_say(said[0])
+        assert await box.get_cdp_url_async() == "ws://box.example.com/cdp/x/1"
+        manager.then_say(said[1])
+        assert box.cdp_url == "ws://box.example.com/cdp/x/2"
+    assert [seen.method for seen in manager.seen if seen.path.endswith("/cdp")] == ["POST", "POST"]
+
+
 def test_only_a_desktop_has_a_link() -> None:
     """A base sandbox has no screen, and so no method for it."""
     assert not hasattr(BaseSandboxAsync, "get_desktop_url_async")
