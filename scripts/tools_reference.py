@@ -57,7 +57,8 @@ with BaseSandbox() as box:
 * **What fails inside the sandbox** is a result with `isError`, whose text says why. Only what keeps the call from being
   made raises: the sandbox is gone, the manager cannot be reached, the arguments are wrong.
 * **Time**: a call has 60 seconds, one of the browser 30, or what `call_tool(…, timeout=seconds)` gives it, up to 3 600.
-  When they are over the work is stopped, its processes are ended, and the result is an error that says so.
+  When they are over the work is stopped, its processes are ended, and the result is an error that says so. The work of
+  a caller who leaves is stopped, too.
 """
 
 

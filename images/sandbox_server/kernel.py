@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from dataclasses import dataclass, field
 from typing import Any
 
 import zmq.asyncio
@@ -30,6 +31,18 @@ REPLACED = f"a fresh one was started, {GONE}"
 STOPPED = "the kernel was stopped"
 
 
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell that somebody waits for."""
+
+    code: str
+    limit_s: float
+    deadline: float
+    """On the event loop's clock."""
+    left: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when nobody waits for it any more."""
+
+
 class Kernel:
     """Keeps one kernel and runs cells in it."""
 
@@ -43,6 +56,7 @@ class Kernel:
         self._started_at: float | None = None
         self._process: KernelProcess | None = None
         self._closing: set[asyncio.Task[None]] = set()
+        self._turns: set[asyncio.Task[Result]] = set()
         self._cells = self._waiting = 0
         self._busy = self._stopped = False
         self._lost = ""
@@ -79,21 +93,26 @@ class Kernel:
         return "failed" if self._starting.done() else "starting"
 
     async def run(self, code: str, timeout_s: float | None) -> Result:
-        """Run a cell when its turn comes; that counts as its time, too."""
+        """Run a cell when its turn comes; that counts as its time, too. A cancelled call interrupts its cell."""
         limit = DEFAULT_TIMEOUT_S if timeout_s is None else timeout_s
-        deadline = asyncio.get_running_loop().time() + limit
+        cell = Cell(code, limit, asyncio.get_running_loop().time() + limit)
         self._waiting += 1
         try:
-            async with asyncio.timeout_at(deadline):
+            async with asyncio.timeout_at(cell.deadline):
                 await self._turn.acquire()
         except TimeoutError:
             return failure(f"timed out after {limit:g} s: another cell was still running, this one did not begin")
         finally:
             self._waiting -= 1
+        # A task of its own: where the caller leaves, nobody else's cell may begin before this one has ended.
+        turn = asyncio.create_task(self._take_turn(cell), name=f"cell of kernel {self.name}")
+        self._turns.add(turn)
+        turn.add_done_callback(self._end_turn)
         try:
-            return await self._take_turn(code, limit, deadline)
-        finally:
-            self._turn.release()
+            return await asyncio.shield(turn)
+        except asyncio.CancelledError:
+            cell.left.set()
+            raise
 
     async def interrupt(self) -> bool:
         """Interrupt the cell that runs now, which keeps the variables; return False where none does."""
@@ -130,14 +149,20 @@ class Kernel:
         if self._closing:
             await asyncio.wait(self._closing)
 
-    async def _take_turn(self, code: str, limit: float, deadline: float) -> Result:
+    def _end_turn(self, turn: asyncio.Task[Result]) -> None:
+        self._turns.discard(turn)
+        self._turn.release()
+
+    async def _take_turn(self, cell: Cell) -> Result:
         try:
-            async with asyncio.timeout_at(deadline):
+            async with asyncio.timeout_at(cell.deadline):
                 running = await self._running()
         except TimeoutError:
-            return failure(f"timed out after {limit:g} s: the kernel was still starting, the cell did not begin")
+            return failure(f"timed out after {cell.limit_s:g} s: the kernel was still starting, the cell did not begin")
         except PartFailed as e:
             return failure(f"there is no kernel: {e}")
+        if cell.left.is_set():
+            return failure("nobody waits for this cell any more, it did not begin")
         self._cells += 1
         output = CellOutput(f"cell://{self.name}/{self._cells}")
         if self._lost:
@@ -145,36 +170,38 @@ class Kernel:
             self._lost = ""
         self._busy = True
         try:
-            request = await running.client.execute(code, output)
+            request = await running.client.execute(cell.code, output)
             try:
-                note = await self._watch(running, output, limit, deadline)
+                note = await self._watch(running, output, cell)
             finally:
                 running.client.forget(request)
         finally:
             self._busy = False
         return output.result(note)
 
-    async def _watch(self, running: Running, output: CellOutput, limit: float, deadline: float) -> str:
+    async def _watch(self, running: Running, output: CellOutput, cell: Cell) -> str:
         """Wait for the end of a cell; return why it did not end by itself, if so."""
         finished = asyncio.create_task(output.finished.wait())
+        leaving = asyncio.create_task(cell.left.wait())
         either = {finished, running.ended}
         try:
-            left = deadline - asyncio.get_running_loop().time()
-            await asyncio.wait(either, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            time_left = cell.deadline - asyncio.get_running_loop().time()
+            await asyncio.wait({*either, leaving}, timeout=time_left, return_when=asyncio.FIRST_COMPLETED)
             if not finished.done() and not running.ended.done():
                 await running.client.interrupt()
                 await asyncio.wait(either, timeout=INTERRUPT_GRACE_S, return_when=asyncio.FIRST_COMPLETED)
                 if finished.done():
-                    return f"timed out after {limit:g} s: the cell was interrupted, the variables are still there"
+                    return f"timed out after {cell.limit_s:g} s: the cell was interrupted, its variables stay"
                 if not running.ended.done():
                     self._replace(running)
-                    return f"timed out after {limit:g} s, and an interrupt did not help: {REPLACED}"
+                    return f"timed out after {cell.limit_s:g} s, and an interrupt did not help: {REPLACED}"
             if finished.done():
                 return await self._listen_again(running) if output.lost else ""
             self._lost = ""  # this very result says it
             return f"{self._cause(running)}: {GONE if self._stopped else REPLACED}"
         finally:
             finished.cancel()
+            leaving.cancel()
 
     async def _listen_again(self, running: Running) -> str:
         try:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from typing import Any
 
 from aiohttp import web
 
 from sandbox_server.arguments import InvalidArgument, check
-from sandbox_server.parts import Host, Part, Tool
+from sandbox_server.parts import Host, Part, Result, Tool
 from sandbox_server.problems import invalid_request, unknown_tool
 
 MAX_TIMEOUT_S = 3600.0
+LOOK_S = 0.2
+"""How often we look whether the caller of a tool is still there."""
+CALLER_LEFT = 499
 
 
 class ToolRoutes:
@@ -51,18 +55,32 @@ class ToolRoutes:
         body = await read_object(request)
         timeout_s = _timeout(body.get("timeout"))
         if tool is None:
-            return web.json_response(await hosted[name].call(_object(name, body.get("arguments", {})), timeout_s))
+            return await _answered(request, hosted[name].call(_object(name, body.get("arguments", {})), timeout_s))
         try:
             arguments = check(tool.input_schema, _by_name(tool, body.get("arguments", {})))
         except InvalidArgument as e:
             raise invalid_request(f"{name}: {e}") from e
-        return web.json_response(await tool.call(arguments, timeout_s))
+        return await _answered(request, tool.call(arguments, timeout_s))
 
     def _hosted(self) -> dict[str, Tool]:
         found: dict[str, Tool] = {}
         for host in self._hosts:
             found |= host.hosted({*self._tools, *found})
         return found
+
+
+async def _answered(request: web.Request, call: Awaitable[Result]) -> web.Response:
+    """Run a tool for as long as its caller waits; one who has left shall leave nothing running."""
+    running = asyncio.ensure_future(call)
+    try:
+        while not (await asyncio.wait({running}, timeout=LOOK_S))[0]:
+            if request.transport is None or request.transport.is_closing():
+                return web.Response(status=CALLER_LEFT)  # to nobody
+        return web.json_response(running.result())
+    finally:
+        if not running.done():
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
 
 
 async def read_object(request: web.Request) -> dict[str, Any]:

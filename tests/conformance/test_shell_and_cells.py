@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+import httpx
 import pytest
 from driving import Driven, failure, said, text
+from managers import eventually
 
 from agentscope_runtime.sandbox.errors import InvalidRequest
 
@@ -68,6 +70,23 @@ def test_a_cell_out_of_time_is_interrupted(box: Driven) -> None:
     box.run_ipython_cell("before = 5")
     assert "timed out after 1 s" in failure(box.tool("run_ipython_cell", within_s=1, code="while True: pass"))
     assert said(box.run_ipython_cell("print(before)")) == "5\n"
+
+
+def test_a_caller_who_leaves_stops_the_work(box: Driven) -> None:
+    """What a call began ends when its connection does, long before its time; the kernel is free, and as it was."""
+    box.run_ipython_cell("before = 6")
+    url, headers = (
+        f"{box.base_url}/v1/sandboxes/{box.sandbox_id}/tools",
+        {"Authorization": f"Bearer {box.bearer_token}"},
+    )
+    for tool, arguments in {
+        "run_ipython_cell": {"code": "while True: pass"},
+        "run_shell_command": {"command": "sleep 972 & setsid sleep 972"},
+    }.items():
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(f"{url}/{tool}", json={"arguments": arguments, "timeout": 300}, headers=headers, timeout=1)
+    assert said(box.tool("run_ipython_cell", within_s=5, code="print(before)")) == "6\n"
+    eventually(lambda: said(box.run_shell_command("pgrep -fc '[s]leep 972'")) == "0\n", 5, "its children are gone")
 
 
 def test_output_has_a_cap(box: Driven) -> None:

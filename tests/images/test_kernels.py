@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import httpx
 import pytest
 from managers import eventually
 from real_box import RealBox, real_box, stderr, stdout
@@ -15,6 +16,7 @@ from sandbox_server.kernel_spec import KERNELS_MAX
 
 pytestmark = pytest.mark.docker
 
+STUBBORN = "import time\nwhile True:\n  try: time.sleep(9)\n  except BaseException: pass"
 ENDLESS = "print('begun', flush=True)\nwhile True: pass"
 
 
@@ -190,6 +192,31 @@ def test_kernels_that_there_are_not(box: RealBox) -> None:
         answer = box.http.post(f"/kernels/none/{verb}")
         assert answer.status_code == 404 and answer.json()["code"] == "not_found"
         assert answer.json()["detail"] == "there is no kernel 'none'; there are: main"
+
+
+@pytest.mark.parametrize(
+    "code", [ENDLESS, "import time\nwhile True:\n  try: time.sleep(9)\n  except BaseException: pass"]
+)
+def test_a_caller_who_leaves_leaves_nothing_running(box: RealBox, code: str) -> None:
+    """The cell ends as at its time-out, long before that; the next one waits for that, and runs."""
+    cell(box, "kept = 1", "left")
+    body = {"arguments": {"code": code, "kernel": "left"}, "timeout": 300}
+    with pytest.raises(httpx.ReadTimeout):
+        box.http.post("/tools/run_ipython_cell", json=body, timeout=0.5)
+    assert stdout(cell(box, "print('kept' in dir())", "left", within_s=10)) == f"{code == ENDLESS}\n"
+
+
+def test_a_caller_who_leaves_before_its_turn(box: RealBox) -> None:
+    """A cell that has not begun never does."""
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(cell, box, "import time; time.sleep(1.5)", "queue")
+        until(box, "queue", state="busy")
+        body = {"arguments": {"code": "late = 1", "kernel": "queue"}}
+        with pytest.raises(httpx.ReadTimeout):
+            box.http.post("/tools/run_ipython_cell", json=body, timeout=0.3)
+        until(box, "queue", waiting=0)
+        assert running.result()["isError"] is False
+    assert stdout(cell(box, "print('late' in dir())", "queue")) == "False\n"
 
 
 def test_one_that_dies_leaves_the_others(box: RealBox) -> None:

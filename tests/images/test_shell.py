@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import httpx
 import pytest
+from managers import eventually
 from real_box import RealBox, part, stderr, stdout
 
 pytestmark = pytest.mark.docker
@@ -50,6 +52,14 @@ def test_commands_that_a_user_expects(shared_box: RealBox) -> None:
     )
     assert result["isError"] is False, result
     assert stdout(result).splitlines()[-1] == "/opt/user"
+
+
+def test_a_caller_who_leaves_leaves_nothing_running(shared_box: RealBox) -> None:
+    """The command and its children end long before their time."""
+    body = {"arguments": {"command": "sleep 4711 & setsid sleep 4711 & sleep 4711"}, "timeout": 300}
+    with pytest.raises(httpx.ReadTimeout):
+        shared_box.http.post("/tools/run_shell_command", json=body, timeout=0.5)
+    eventually(lambda: stdout(shared_box.shell("pgrep -fc '[s]leep 4711'")) == "0\n", 5, "all of it is gone")
 
 
 def test_endless_command_with_children(shared_box: RealBox) -> None:

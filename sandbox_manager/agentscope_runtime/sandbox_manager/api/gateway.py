@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
@@ -32,6 +32,7 @@ FOREIGN_CONTENT = {
 """What a box answers is never to be taken for a page of the manager, which would run with its cookies."""
 PASSED = {name.lower().encode(): name for name in ("Content-Length", "Content-Range", "Accept-Ranges", "ETag")}
 """What a box says of a body and what its reader needs to know."""
+T = TypeVar("T")
 OVER = "The lease that this link was made for is over."
 
 
@@ -129,7 +130,7 @@ class Stream(Response):
             headers = list(self.raw_headers)
             headers += [(name, value.encode()) for name, key in PASSED.items() if (value := response.headers.get(key))]
             await send({"type": "http.response.start", "status": response.status, "headers": headers})
-            await _unless_left(receive, _copy(response, send))
+            await unless_left(receive, _copy(response, send))
 
 
 class Download(Stream):
@@ -154,17 +155,19 @@ async def _copy(response: aiohttp.ClientResponse, send: Send) -> None:
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def _unless_left(receive: Receive, sending: Coroutine[Any, Any, None]) -> None:
-    """Send until it is done or the caller has left: the server takes what is sent to nobody without a word."""
-    tasks = {asyncio.create_task(sending), asyncio.create_task(_left(receive))}
+async def unless_left(receive: Receive, work: Coroutine[Any, Any, T]) -> T | None:
+    """Work until it is done or the caller has left; return None then.
+
+    The server takes what is sent to nobody without a word, and what a box does for nobody would go on there.
+    """
+    working, leaving = asyncio.create_task(work), asyncio.create_task(_left(receive))
     try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
+        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        return working.result() if working.done() else None
     finally:
-        for task in tasks:
+        for task in (working, leaving):
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(working, leaving, return_exceptions=True)
 
 
 async def _left(receive: Receive) -> None:

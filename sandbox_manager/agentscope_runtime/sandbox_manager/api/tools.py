@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from agentscope_runtime.sandbox import wire
 from agentscope_runtime.sandbox.errors import UnknownTool
-from agentscope_runtime.sandbox_manager.api.gateway import Ask, relay
+from agentscope_runtime.sandbox_manager.api.gateway import Ask, relay, unless_left
 
 router = APIRouter(prefix="/v1/sandboxes/{sandbox_id}/tools", tags=["tools"])
 
@@ -25,6 +25,8 @@ PARSED = 64 << 10
 time all the same; only one that hangs is then waited for longer."""
 ARGUMENTS_LIMIT = 32 << 20
 """Bytes of one call's arguments; files are for what is larger."""
+CALLER_LEFT = 499
+"""To nobody."""
 JSON = {"Content-Type": "application/json"}
 
 
@@ -40,12 +42,13 @@ async def list_tools(sandbox_id: str, request: Request) -> Response:
     openapi_extra={"requestBody": {"content": {"application/json": {"schema": wire.ToolCall.model_json_schema()}}}},
 )
 async def call_tool(sandbox_id: str, name: str, request: Request) -> Response:
-    """Run a tool; what fails inside the sandbox is a result with `isError`."""
+    """Run a tool; what fails inside the sandbox is a result with `isError`. A caller who leaves stops it."""
     if name in (".", ".."):  # a URL would fold them away
         raise UnknownTool(f"there is no tool {name!r}")
     body = await request.body()
     ask = Ask("POST", f"/tools/{quote(name, safe='')}", data=body, headers=JSON, timeout=_patience(body))
-    return await relay(request, sandbox_id, ask)
+    answer = await unless_left(request.receive, relay(request, sandbox_id, ask))
+    return answer or Response(status_code=CALLER_LEFT)
 
 
 def _patience(body: bytes) -> float:
