@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import docker
-from bench import cold, desktop, gateway, imports, mcp, page, report, size, streaming, warm
+from bench import cold, desktop, files, gateway, imports, mcp, page, report, size, streaming, warm
 from managers import ROOT, Server
 
 from agentscope_runtime.sandbox.registry import SandboxRegistry
@@ -45,6 +45,11 @@ def size_measures(_: int) -> list[report.Series]:
     return [size.image(SandboxRegistry.get_image_by_type(kind), kind) for kind in ("base", "browser")]
 
 
+def file_measures(n: int) -> list[report.Series]:
+    """Measure large files on their way; each takes seconds."""
+    return files.transfers(max(1, n // 50))
+
+
 def import_measures(n: int) -> list[report.Series]:
     """Measure what a new process pays for the engine; no sandbox has to do with it."""
     return imports.engine(max(3, n // 10))
@@ -59,6 +64,7 @@ MEASURES: dict[str, Callable[[int], list[report.Series]]] = {
     "base": base_measures,
     "browser": browser_measures,
     "cold": cold_measures,
+    "files": file_measures,
     "imports": import_measures,
     "size": size_measures,
     "streams": stream_measures,

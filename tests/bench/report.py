@@ -15,6 +15,9 @@ from pathlib import Path
 from typing import Any, Self
 
 
+FACTS = ("name", "unit", "state", "at", "load", "target", "target_p95", "at_least")
+
+
 @dataclass
 class Series:
     """One measure: its samples, and what it should reach."""
@@ -26,6 +29,8 @@ class Series:
     target: float | None = None
     """For the 50th percentile, or the 95th where `target_p95`."""
     target_p95: bool = False
+    at_least: bool = False
+    """Whether more is better: of a speed, say."""
     samples: list[float] = field(default_factory=list)
     at: str = field(default_factory=lambda: time.strftime("%Y-%m-%dT%H:%MZ", time.gmtime()))
     """When the first of them was taken."""
@@ -35,7 +40,7 @@ class Series:
     @classmethod
     def recorded(cls, record: dict[str, Any]) -> Self:
         """Return a measure of an earlier run."""
-        return cls(**{name: record[name] for name in cls.__dataclass_fields__})
+        return cls(**{name: record[name] for name in cls.__dataclass_fields__ if name in record})
 
     def percentile(self, share: float) -> float:
         """Return the smallest sample that this share of all samples does not exceed."""
@@ -47,13 +52,17 @@ class Series:
         """Whether the target holds; None without one."""
         if self.target is None:
             return None
-        return self.percentile(0.95 if self.target_p95 else 0.5) <= self.target
+        figure = self.percentile(0.95 if self.target_p95 else 0.5)
+        return figure >= self.target if self.at_least else figure <= self.target
 
     def record(self) -> dict[str, Any]:
         """Return everything, samples included."""
         percentiles = {f"p{int(share * 100)}": round(self.percentile(share), 3) for share in (0.5, 0.95, 0.99)}
         return {
-            **{name: getattr(self, name) for name in ("name", "unit", "state", "at", "load", "target", "target_p95")},
+            **{
+                name: getattr(self, name)
+                for name in ("name", "unit", "state", "at", "load", "target", "target_p95", "at_least")
+            },
             "reached": self.reached,
             "n": len(self.samples),
             **percentiles,
@@ -84,7 +93,7 @@ def table(series: list[Series]) -> str:
     """Return the measures as a Markdown table."""
     rows = [COLUMNS, tuple("---" for _ in COLUMNS)]
     for one in series:
-        at = "" if one.target is None else f"{one.target:g}" + (" (p95)" if one.target_p95 else "")
+        at = "" if one.target is None else f"{'≥ ' * one.at_least}{one.target:g}" + (" (p95)" if one.target_p95 else "")
         verdict = {True: "✓", False: "missed", None: ""}[one.reached]
         figures = tuple(f"{one.percentile(share):.1f}" for share in (0.5, 0.95, 0.99))
         said = (
