@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-
 FACTS = ("name", "unit", "state", "at", "load", "target", "target_p95", "at_least")
 
 
