@@ -16,7 +16,7 @@ from urllib.parse import urljoin, urlsplit
 import aiohttp
 
 from sandbox_server.mcp_configs import Remote
-from sandbox_server.mcp_rpc import MESSAGE_LIMIT, Lost, Message
+from sandbox_server.mcp_rpc import MESSAGE_LIMIT, TURN, Lost, Message
 
 ACCEPT = "application/json, text/event-stream"
 STREAM = "text/event-stream"
@@ -201,7 +201,10 @@ async def events(content: aiohttp.StreamReader) -> AsyncGenerator[tuple[str, byt
     """Yield the name and data of each event of a stream."""
     name, size = "message", 0
     data: list[bytes] = []
+    count = 0
     while line := await content.readline():
+        if (count := count + 1) % TURN == 0:
+            await asyncio.sleep(0)  # lines that are there already are read without one
         line = line.rstrip(b"\r\n")
         field, _, value = line.partition(b":")
         value = value.removeprefix(b" ")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +35,6 @@ class McpHub:
         self._config = config
         self._userland = userland
         self._servers: dict[str, McpServer] = {}
-        self._turn = asyncio.Lock()
         self._beginning: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -92,31 +91,41 @@ class McpHub:
             ServerFailed: One of them does not start.
         """
         configs = parse(servers)
-        async with self._turn:
-            wanted = [config for config in configs if overwrite or config.name not in self._servers]
-            if len({*self._servers, *(config.name for config in wanted)}) > MOST:
-                raise InvalidServer(f"a sandbox takes {MOST} servers; remove some of the {len(self._servers)} first")
-            for server in await self._started(wanted):
-                old = self._servers.get(server.config.name)
-                self._servers[server.config.name] = server
-                if old is not None:
-                    await old.close()
+        wanted = [config for config in configs if overwrite or config.name not in self._servers]
+        self._check_room(config.name for config in wanted)
+        started = await self._started(wanted)
+        surplus = started
+        try:
+            self._check_room(config.name for config in wanted)  # others may have been added meanwhile
+            surplus = [spare for server in started if (spare := self._settle(server, overwrite)) is not None]
+        finally:
+            await asyncio.gather(*(server.close() for server in surplus))
         return [self._servers[config.name].info() for config in configs if config.name in self._servers]
 
     async def remove(self, name: str) -> bool:
         """End a server and forget it; return whether there was one."""
-        async with self._turn:
-            server = self._servers.pop(name, None)
-            if server is not None:
-                await server.close()
-            return server is not None
+        server = self._servers.pop(name, None)
+        if server is not None:
+            await server.close()
+        return server is not None
+
+    def _settle(self, server: McpServer, overwrite: bool) -> McpServer | None:
+        """Put a server into its place; return the one that is not wanted then, where there are two for it."""
+        old = self._servers.get(server.config.name)
+        if old is not None and not overwrite:
+            return server
+        self._servers[server.config.name] = server
+        return old
+
+    def _check_room(self, names: Iterable[str]) -> None:
+        if len({*self._servers, *names}) > MOST:
+            raise InvalidServer(f"a sandbox takes {MOST} servers; remove some of the {len(self._servers)} first")
 
     async def _begin(self) -> None:
         assignment = await asyncio.shield(self._config.assignment)
-        async with self._turn:
-            for config in assignment.mcp_servers:
-                server = self._servers[config.name] = McpServer(config, self._line(config))
-                server.start_later()
+        for config in assignment.mcp_servers:
+            server = self._servers[config.name] = McpServer(config, self._line(config))
+            server.start_later()
 
     async def _started(self, configs: Sequence[ServerConfig]) -> list[McpServer]:
         made = [McpServer(config, self._line(config)) for config in configs]

@@ -20,8 +20,12 @@ Message = dict[str, Any]
 METHOD_NOT_FOUND = -32601
 CANCEL_WITHIN_S = 2.0
 REASON_WITHIN_S = 1.0
-MESSAGE_LIMIT = 16 << 20
+MESSAGE_LIMIT = 8 << 20
 """Bytes of one message; an image of a whole screen takes less."""
+MOST_BESIDE = 64
+"""Messages on their way that nobody waits for; a server that asks more than it reads is not answered."""
+TURN = 64
+"""Messages of one server after which others have their turn on the loop, however fast they come."""
 
 
 class Lost(Exception):
@@ -157,6 +161,8 @@ class Rpc:
             self._beside_it({"jsonrpc": "2.0", "method": method, "params": params})
 
     def _beside_it(self, message: Message) -> None:
+        if len(self._beside) >= MOST_BESIDE:
+            return
         task = asyncio.create_task(self._send_soon(message))
         self._beside.add(task)
         task.add_done_callback(self._beside.discard)

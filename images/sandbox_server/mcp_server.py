@@ -26,6 +26,8 @@ RETURN_WITHIN_S = 10.0
 PAUSES_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 """Before each attempt to start it again; the last one for ever. It begins anew with a server that has lived long."""
 LIVED_S = 60.0
+REFRESH_S = 0.2
+"""Between two looks at tools that change."""
 MOST_TOOLS = 512
 MOST_PAGES = 64
 
@@ -141,6 +143,7 @@ class McpServer:
             stale.cancel()
             if self._stale.is_set() and not rpc.ended.done():
                 self._stale.clear()
+                await asyncio.sleep(REFRESH_S)  # also for a server that says nothing else
                 try:
                     self.tools = await self._list(rpc)
                 except (Lost, Refused, TimeoutError) as e:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from sandbox_server.capture import Capture
 from sandbox_server.land import entrance
 from sandbox_server.mcp_configs import Stdio
-from sandbox_server.mcp_rpc import MESSAGE_LIMIT, Lost, Message
+from sandbox_server.mcp_rpc import MESSAGE_LIMIT, TURN, Lost, Message
 from sandbox_server.parts import PartFailed
 from sandbox_server.processes import Process
 from sandbox_server.userland import UserLand
@@ -121,9 +121,12 @@ class StdioLine:
         assert self._process is not None
         reason = ""
         try:
+            count = 0
             while line := await lines.readline():
                 if (message := _message(line)) is not None:
                     deliver(message)
+                if (count := count + 1) % TURN == 0:
+                    await asyncio.sleep(0)  # lines that are there already are read without one
         except ValueError:
             reason = f"it sent a message of more than {MESSAGE_LIMIT >> 20} MiB"
         self._process.kill_tree()  # one that has closed its stdout has nothing more to say

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mcp_client import over_stdio, plain
+from mcp_client import McpError, over_stdio, plain
 from served_manager import KEY, Manager
 from served_manager import manager as run_manager
 
@@ -49,6 +49,19 @@ async def test_the_official_client_lists_and_calls(manager: Manager) -> None:
         assert await _leases(manager) == 1
     assert tools == ["run_ipython_cell", "run_shell_command"]
     assert result["content"][0]["text"] == "ü✓"
+    assert await _leases(manager) == 0
+
+
+async def test_another_sandbox_takes_the_place_of_a_dead_one(manager: Manager) -> None:
+    """The call that finds it dead says so, and the next one is served."""
+    arguments = ("-m", MODULE, "--type", "base", "--base_url", manager.url)
+    async with over_stdio(sys.executable, *arguments, env=_environment(**{TOKEN_VARIABLE: KEY})) as session:
+        async with manager.http() as http:
+            ((dead,),) = [lease["sandboxes"] for lease in (await http.get("/v1/leases")).json()["leases"]]
+        await manager.backend.die(dead["sandbox_id"])
+        with pytest.raises(McpError, match="another sandbox is in its place now"):
+            await session.call_tool("run_ipython_cell", {"code": "1"})
+        assert (await session.call_tool("run_ipython_cell", {"code": "1"})).isError is False
     assert await _leases(manager) == 0
 
 

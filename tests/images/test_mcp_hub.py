@@ -73,6 +73,14 @@ async def test_a_taken_name_is_passed_over_or_replaced(hub: McpHub) -> None:
     assert _listed(hub) == ["new"]
 
 
+async def test_adding_the_same_at_the_same_time_leaves_one(hub: McpHub) -> None:
+    """And nothing of the others."""
+    answers = await asyncio.gather(*(hub.add({"it": small("echo")}) for _ in range(4)))
+    assert [len(answer) for answer in answers] == [1] * 4
+    assert len(hub.servers()) == 1
+    assert (await hub.hosted(())["echo"].call({}, None))["isError"] is False
+
+
 async def test_a_removed_server_is_gone_with_its_tools(hub: McpHub) -> None:
     """Removing it twice is fine."""
     await hub.add({"it": small()})

@@ -104,7 +104,7 @@ async def test_what_fails_is_a_result() -> None:
     ]
 
 
-@pytest.mark.parametrize(("tool", "told"), [("die", "I was told to"), ("flood", "more than 16 MiB")], ids=range(2))
+@pytest.mark.parametrize(("tool", "told"), [("die", "I was told to"), ("flood", "more than 8 MiB")], ids=range(2))
 async def test_a_server_that_ends_is_there_again(tool: str, told: str) -> None:
     """The call says what happened; the next one waits for the new process."""
     async with _running(small("die")) as server:
@@ -121,6 +121,19 @@ async def test_calls_at_the_same_time_do_not_mix() -> None:
     async with _running(small()) as server:
         results = await asyncio.gather(*(server.call("echo", {"n": n}, None) for n in range(50)))
     assert [json.loads(each["content"][0]["text"])["arguments"]["n"] for each in results] == list(range(50))
+
+
+async def test_a_server_that_pesters_holds_up_nobody() -> None:
+    """However many empty lines and questions of its own it sends, the loop turns, and others are answered."""
+    async with _running(small("pester")) as loud, _running(small()) as other:
+        longest = 0.0
+        pestering = asyncio.create_task(loud.call("pester", {}, None))
+        while not pestering.done():
+            began = asyncio.get_running_loop().time()
+            assert (await other.call("echo", {}, None))["isError"] is False
+            longest = max(longest, asyncio.get_running_loop().time() - began)
+        assert (await pestering)["isError"] is False
+        assert longest < 1.0
 
 
 async def test_tools_that_change_are_listed_anew() -> None:

@@ -43,6 +43,12 @@ for line in sys.stdin:
         send(id=number, result={"content": "no list"})
     elif params["name"] == "refuse":
         send(id=number, error={"code": -32602, "message": "I will not"})
+    elif params["name"] == "pester":
+        for _ in range(200_000): sys.stdout.write("\n")
+        for n in range(5_000): send(id="q%d" % n, method="sampling/createMessage", params={})
+        send(id=number, result={"content": []})
+    elif params["name"] == "half":
+        send(id=number, result={"content": [{"type": "text", "text": "\ud800"}]})
     elif params["name"] == "flood":
         sys.stdout.write("x" * (17 << 20)); sys.stdout.flush()
     else:

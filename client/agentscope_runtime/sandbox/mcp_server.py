@@ -20,8 +20,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, BinaryIO
 
 from agentscope_runtime.sandbox import calls
+from agentscope_runtime.sandbox._async.holding import HoldingAsync
 from agentscope_runtime.sandbox._async.sandbox import SandboxAsync
-from agentscope_runtime.sandbox.errors import InvalidRequest, NotFound, SandboxDied, SandboxError
+from agentscope_runtime.sandbox.errors import InvalidRequest, SandboxDied, SandboxError, SandboxNotFound
 from agentscope_runtime.sandbox.registry import SandboxRegistry
 
 logger = logging.getLogger("runtime-sandbox-mcp")
@@ -33,7 +34,10 @@ AT_ONCE = 64
 KEEPALIVE_S = 60.0
 """Seconds between two renewals of the lease: people think for longer than sandboxes stay idle."""
 TOKEN_VARIABLE = "RUNTIME_SANDBOX_BEARER_TOKEN"  # noqa: S105 - the name of one, not a token
+DISCOVER = b'{"jsonrpc": "2.0", "id": 0, "method": "server/discover"}'
 SERVER_ERROR = -32000
+REFUSED = b'"error"'
+GONE = frozenset({SandboxDied.code, SandboxNotFound.code})
 PARSE_ERROR = -32700
 
 Send = Callable[[bytes], Awaitable[bytes]]
@@ -92,29 +96,21 @@ async def _run(kind: str, base_url: str | None, bearer_token: str | None) -> int
 async def _serve(kind: str, base_url: str | None, bearer_token: str | None) -> None:
     async with SandboxAsync(base_url=base_url, bearer_token=bearer_token, sandbox_type=kind) as box:
         logger.info("serving the %s sandbox %s", box.sandbox_type, box.sandbox_id)
-        held = box._in_hand()
-
-        async def send(message: bytes) -> bytes:
-            return await held.do_async(calls.mcp_message, message)
-
-        keeping = asyncio.create_task(_keep(send))
+        supply = Supply(box)
+        keeping = asyncio.create_task(_keep(supply))
         try:
-            await Pump(send, sys.stdout.buffer).run(await _stdin())
+            await Pump(supply.send, sys.stdout.buffer).run(await _stdin())
         finally:
             keeping.cancel()
             await asyncio.gather(keeping, return_exceptions=True)
 
 
-async def _keep(send: Send) -> None:
+async def _keep(supply: Supply) -> None:
     """Use the sandbox now and then, so that its lease does not end for idleness while its client is there."""
-    discover = json.dumps({"jsonrpc": "2.0", "id": 0, "method": "server/discover"}).encode()
     while True:
         await asyncio.sleep(KEEPALIVE_S)
         try:
-            await send(discover)
-        except (NotFound, SandboxDied) as error:
-            logger.error("%s", error)
-            return
+            await supply.touch()
         except SandboxError as error:
             logger.warning("%s", error)
 
@@ -127,6 +123,42 @@ async def _stdin() -> asyncio.StreamReader:
     except ValueError as error:
         raise InvalidRequest("stdin is a file: this command is for MCP clients, which talk through a pipe") from error
     return reader
+
+
+class Supply:
+    """Passes messages to a sandbox; when that is gone, to another one, whoever sends having been told."""
+
+    def __init__(self, box: SandboxAsync) -> None:
+        """Begin with this one, which is started."""
+        self._box = box
+        self._turn = asyncio.Lock()
+
+    async def send(self, message: bytes) -> bytes:
+        """Pass a message on and return its answer.
+
+        Raises:
+            SandboxError: It could not be passed on, or there is no other sandbox to be had.
+        """
+        held = await self._held()
+        answer = await held.do_async(calls.mcp_message, message)
+        if (refused := _refused(answer)) is None or refused["data"]["code"] not in GONE:
+            return answer
+        async with self._turn:
+            if self._box.sandbox_id == held.info.sandbox_id:
+                logger.warning("%s", refused["message"])
+                await self._box.close_async()
+                await self._box.start_async()
+                logger.info("serving the %s sandbox %s instead", self._box.sandbox_type, self._box.sandbox_id)
+        told = f"{refused['message']}; another sandbox is in its place now, without its files and variables: call again"
+        return _refusal(json.loads(message).get("id"), SERVER_ERROR, told, refused["data"])
+
+    async def touch(self) -> None:
+        """Use the sandbox; a dead one is found so by the next message, whose sender is told."""
+        await (await self._held()).do_async(calls.mcp_message, DISCOVER)
+
+    async def _held(self) -> HoldingAsync:
+        async with self._turn:  # while another one is on its way, it is waited for
+            return self._box._in_hand()
 
 
 class Pump:
@@ -192,6 +224,15 @@ class Pump:
         if message:
             self._out.write(message + b"\n")
             self._out.flush()
+
+
+def _refused(answer: bytes) -> dict[str, Any] | None:
+    """Return the error of an answer that says that the sandbox could not be used; results are not looked into."""
+    if REFUSED not in answer[:200]:
+        return None
+    error = json.loads(answer).get("error")
+    is_ours = isinstance(error, dict) and error.get("code") == SERVER_ERROR and "code" in (error.get("data") or {})
+    return error if is_ours else None
 
 
 def _read(line: bytes) -> dict[str, Any] | None:

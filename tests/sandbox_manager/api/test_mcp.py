@@ -10,6 +10,8 @@ import pytest
 from mcp_client import McpError, over_http, plain
 from served_manager import Manager
 
+from agentscope_runtime.sandbox_manager.api import mcp_messages as messages
+
 MODERN = {"_meta": {"io.modelcontextprotocol/protocolVersion": "2026-07-28"}}
 
 
@@ -131,6 +133,13 @@ async def test_nonsense_is_refused_as_the_protocol_says(
     assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
     readable = isinstance(body, dict) and body["id"] == 7 and body["id"] is not True
     assert answer.json()["id"] == (7 if readable else None)
+
+
+def test_text_that_no_encoding_carries_is_an_answer_all_the_same() -> None:
+    """A tool may say half of a surrogate pair; JSON can spell it."""
+    said = b'{"content": [{"type": "text", "text": "\\ud800"}], "isError": false}'
+    answered = messages.answer(7, messages.tool_result(messages.read(said)))
+    assert json.loads(answered)["result"]["content"][0]["text"] == "\ud800"
 
 
 async def test_notifications_get_no_answer(manager: Manager) -> None:

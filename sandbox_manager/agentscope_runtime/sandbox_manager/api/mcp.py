@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -94,7 +94,7 @@ async def _answer(request: Request, sandbox_id: str, asked: Message) -> Json:
         case "ping":
             return {}
         case "tools/list":
-            listed = from_json(await _ask(request, sandbox_id, Ask("GET", "/tools", timeout=30)))
+            listed = messages.read(await _ask(request, sandbox_id, Ask("GET", "/tools", timeout=30)))
             return {"tools": [messages.tool(each) for each in listed["tools"]]}
         case "tools/call":
             return await _call(request, sandbox_id, asked.params)
@@ -120,7 +120,7 @@ async def _call(request: Request, sandbox_id: str, params: Json) -> Json:
     body = to_json({"arguments": {} if arguments is None else arguments})
     ask = Ask("POST", f"/tools/{quote(name, safe='')}", data=body, headers=JSON, timeout=LONGEST)
     try:
-        return messages.tool_result(from_json(await _ask(request, sandbox_id, ask)))
+        return messages.tool_result(messages.read(await _ask(request, sandbox_id, ask)))
     except UnknownTool as error:
         raise RpcError(messages.INVALID_PARAMS, error.detail, error.to_problem()) from error
     except InvalidRequest as error:

@@ -7,6 +7,7 @@ handshake. A request is answered in the era that it comes in. Why this is not th
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -147,7 +148,20 @@ def finished(message: Message, result: Json, server: Json) -> Json:
 
 def answer(identity: str | int | None, result: Json) -> bytes:
     """Return the answer that carries a result."""
-    return to_json({"jsonrpc": "2.0", "id": identity, "result": result})
+    message = {"jsonrpc": "2.0", "id": identity, "result": result}
+    try:
+        return to_json(message)
+    except ValueError:  # half of a surrogate pair in what an MCP server of the box said
+        return json.dumps(message).encode()
+
+
+def read(body: bytes) -> Json:
+    """Read what a box answered."""
+    try:
+        value: Json = from_json(body)
+    except ValueError:  # as above; slower, and takes what JSON can spell and no encoding can carry
+        value = json.loads(body)
+    return value
 
 
 def refusal(identity: str | int | None, error: RpcError) -> bytes:
