@@ -26,7 +26,11 @@ async def live(sandbox_type: str, land: Land) -> int:
     # Nothing is worth saving, and PID 1 ends with us: the kernel ends all the rest.
     loop.add_signal_handler(signal.SIGTERM, os._exit, 0)
     config = BoxConfig(sandbox_type, loop.create_future())
-    parts = make_parts(config, land)
+    try:
+        parts = make_parts(config, land)
+    except ConfigError as e:
+        log.error("%s", e)
+        return EX_CONFIG
     for part in parts:
         await part.start()
     # The import that takes longest, beside the helpers that are on their way; in a thread, because they need the loop.

@@ -1,8 +1,9 @@
 """Which parts a type of sandbox is made of: a table of the types, and how each part is made of what it needs.
 
 To add a part: a property in `Assembly`, and its name in `COMPOSITIONS`. A type that the table does not name is made
-like `base`; a type of one's own is therefore an image laid on the base image, with `ENV SANDBOX_TYPE=<type>`: a box
-whose image was built for another type than the manager's line names ends with EX_CONFIG.
+like `base`, with the tools that its image brings (`image_tools`). A type of one's own is therefore an image laid on the
+base image, with `ENV SANDBOX_TYPE=<type>`: a box whose image was built for another type than the manager's line names
+ends with EX_CONFIG.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from sandbox_server.computer import Computer
     from sandbox_server.desktop import Desktop
     from sandbox_server.file_tools import FileTools
+    from sandbox_server.image_tools import ImageTools
     from sandbox_server.web_launcher import WebLauncher
 
 GENERIC = ("userland", "kernels", "shell", "commands", "mcp_hub")
@@ -37,10 +39,13 @@ COMPOSITIONS: dict[str, tuple[str, ...]] = {
 }
 """The parts of each type, in the order in which they start."""
 
+OF_ONES_OWN = (*GENERIC, "image_tools")
+"""The parts of types that the table does not name."""
+
 
 def make_parts(config: BoxConfig, land: Land) -> list[Part]:
     """Make the parts in the order in which they start."""
-    names = COMPOSITIONS.get(config.sandbox_type, GENERIC)
+    names = COMPOSITIONS.get(config.sandbox_type, OF_ONES_OWN)
     assembly = Assembly(config, land, names)
     return [getattr(assembly, name) for name in names]
 
@@ -91,6 +96,13 @@ class Assembly:
     def commands(self) -> Commands:
         """Streamed commands, background processes, terminals."""
         return Commands(self.userland)
+
+    @cached_property
+    def image_tools(self) -> ImageTools:
+        """The tools that an image of one's own brings."""
+        from sandbox_server.image_tools import ImageTools
+
+        return ImageTools(self.userland, self._config.sandbox_type)
 
     @cached_property
     def desktop(self) -> Desktop:

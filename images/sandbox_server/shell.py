@@ -5,24 +5,16 @@ Not here: interactive terminals, and state between calls (files and background p
 
 from __future__ import annotations
 
-import asyncio
-import errno
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from sandbox_server.capture import Capture
-from sandbox_server.parts import Arguments, PartFailed, Result, Tool, result, text
-from sandbox_server.processes import Process
+from sandbox_server.one_shot import OneShot
+from sandbox_server.parts import Arguments, Result, Tool, result, text
 from sandbox_server.shell_spec import SPEC
-from sandbox_server.userland import FULL, UserLand
+from sandbox_server.userland import UserLand
 
 DEFAULT_TIMEOUT_S = 60.0
-OUTPUT_LIMIT = 1 << 20
-EXIT_TIMED_OUT = 124  # what timeout(1) returns
-EXIT_NOT_STARTED = 126  # what a shell returns for a command that it cannot execute
 # -p: BASH_ENV of the user is for the command itself, not for this line.
 _IN_FOLDER = 'cd -- "$1" || exit 126; shift; exec "$@"'
-NO_PROCESS = os.strerror(errno.EAGAIN)  # what every shell says when it cannot fork
 
 
 class Shell:
@@ -33,6 +25,7 @@ class Shell:
     def __init__(self, userland: UserLand) -> None:
         """Run them in this land."""
         self._userland = userland
+        self._runs = OneShot(userland, "command")
 
     async def start(self) -> None:
         """Do nothing: every command is a process of its own."""
@@ -56,52 +49,9 @@ class Shell:
         environment = arguments.get("environment", {})
         timeout_s = arguments.get("timeout", timeout_s)
         limit = DEFAULT_TIMEOUT_S if timeout_s is None else timeout_s
-        deadline = asyncio.get_running_loop().time() + limit
-        try:
-            async with asyncio.timeout_at(deadline):
-                argv = await self._userland.command(_argv(arguments["command"], arguments.get("cwd")))
-            # No pipe is open before there is a land: a caller who leaves meanwhile leaves nothing behind.
-            process, outputs = self._begin(argv, environment)
-        except (OSError, ValueError, PartFailed) as e:  # no process left, an argument that exec(2) refuses, no land
-            cause = f"timed out after {limit:g} s" if isinstance(e, TimeoutError) else str(e)
-            return _answer("", f"the command could not be started: {cause}", EXIT_NOT_STARTED)
-        return await self._finish(process, outputs, limit, deadline)
-
-    def _begin(self, argv: list[str], more: Mapping[str, str]) -> tuple[Process, tuple[Capture, Capture]]:
-        stdout, stderr = outputs = Capture(OUTPUT_LIMIT), Capture(OUTPUT_LIMIT)
-        try:
-            env = self._userland.entrance(more)
-            process = Process.start(argv, env=env, stdout=stdout.write_fd, stderr=stderr.write_fd)
-        except BaseException:
-            for output in outputs:
-                output.abandon()
-            raise
-        for output in outputs:
-            output.begin()
-        return process, outputs
-
-    async def _finish(
-        self, process: Process, outputs: tuple[Capture, Capture], limit: float, deadline: float
-    ) -> Result:
-        notes = ""
-        try:
-            async with asyncio.timeout_at(deadline):
-                code = await process.wait()
-        except TimeoutError:
-            process.kill_tree()
-            await process.wait()
-            code = EXIT_TIMED_OUT
-            notes = f"timed out after {limit:g} s: the command and its children were killed"
-        finally:
-            process.kill_tree()  # a cancelled call leaves nothing behind
-            for output in outputs:
-                output.drain()
-                output.detach()
-        stdout, stderr = (output.text() for output in outputs)
-        if NO_PROCESS in stderr and await self._userland.end_if_full():
-            notes = "\n".join(filter(None, (notes, FULL)))
-            code = code or EXIT_NOT_STARTED
-        return _answer(stdout, "\n".join(filter(None, (stderr, notes))), code)
+        command = _argv(arguments["command"], arguments.get("cwd"))
+        done = await self._runs.run(command, limit, environment=environment)
+        return _answer(done.stdout, done.stderr, done.code)
 
 
 def _argv(command: str, cwd: str | None) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -122,3 +123,38 @@ def test_tools_have_their_own_time_unless_the_kind_says_one() -> None:
 def test_sizes(size: str | int, expected: int) -> None:
     """Sizes are read as Docker reads them."""
     assert parse_size(size) == expected
+
+
+def refused(**arguments: Any) -> str:
+    """Return why a registration is refused; nothing is registered by it."""
+    with pytest.raises(InvalidRequest) as error:
+        SandboxRegistry.register("acme/robot:1", sandbox_type="robot", **arguments)
+    assert "robot" not in SandboxRegistry.list_all_sandboxes()
+    return str(error.value)
+
+
+@pytest.mark.parametrize("name", ["privileged", "cap_add", "volumes", "network_mode", "security_opt", "user"])
+def test_what_would_open_the_sandbox_is_refused(name: str) -> None:
+    """By its name, when it is registered; it is neither honoured nor silently left out."""
+    assert f"runtime_config: '{name}' is refused" in refused(runtime_config={name: True})
+
+
+def test_settings_that_nobody_knows_are_named_with_those_that_there_are() -> None:
+    """A typing error would else be a limit that is not in force."""
+    assert "runtime_config: 'shm' is not known; there are: mem_limit" in refused(runtime_config={"shm": "1g"})
+    assert "resource_limits: 'mem' is not known; there are: memory, cpu, shm" in refused(resource_limits={"mem": "1g"})
+    assert "kernel is 'purple'" in refused(runtime_config={"kernel": "purple"})
+    assert "'much' is no share of the CPUs" in refused(resource_limits={"cpu": "much"})
+    assert "'A B' is not the name of a variable" in refused(environment={"A B": "x"})
+
+
+def test_what_is_honoured_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In Docker's words and in ours, which are stronger."""
+    monkeypatch.setattr(SandboxRegistry, "_configs", SandboxRegistry.list_all_sandboxes())
+    docker = {"mem_limit": "3g", "nano_cpus": 500_000_000, "shm_size": "5.06gb", "environment": {"A": "1", "B": "1"}}
+    SandboxRegistry.register("acme/robot:1", "robot", environment={"B": "2", "C": 3}, runtime_config=docker)  # type: ignore[dict-item]
+    config = SandboxRegistry.get_config_by_type("robot")
+    assert config.limits == Limits(3 * GIB, 500_000_000, int(5.06 * GIB))
+    assert config.environment == {"A": "1", "B": "2", "C": "3"}
+    SandboxRegistry.register("acme/robot:1", "robot", {"memory": "2g", "cpu": 1, "shm": "1g"}, runtime_config=docker)
+    assert SandboxRegistry.get_config_by_type("robot").limits == Limits(2 * GIB, 500_000_000, GIB)

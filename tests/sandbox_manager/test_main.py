@@ -148,8 +148,8 @@ def test_it_prints_the_images_of_what_it_keeps_warm(tmp_path: Path) -> None:
             "(?i)docker",
         ),
         (("--config", "none"), {}, "--config none: there is no such file"),
-        (("--extension", "none.py"), {}, "--extension none.py failed: FileNotFoundError"),
-        (("--extension", "no_such_module"), {}, "--extension no_such_module failed: ModuleNotFoundError"),
+        (("--extension", "none.py"), {}, "--extension none.py failed: InvalidRequest: there is no file"),
+        (("--extension", "no_such_module"), {}, "--extension no_such_module failed: InvalidRequest: there is no"),
         (("--port", "99999"), {}, "PORT: "),
     ],
 )

@@ -55,7 +55,8 @@ def containers_of(state_dir: Path) -> list[docker.models.containers.Container]:
 class Server:
     """One `runtime-sandbox-server` process with an installation of its own."""
 
-    def __init__(self, state_dir: Path, log: Path, **environment: str) -> None:
+    def __init__(self, state_dir: Path, log: Path, *options: str, **environment: str) -> None:
+        self.options = options
         self.state_dir = state_dir
         self.log = log
         self.port = free_port()
@@ -65,10 +66,10 @@ class Server:
 
     @classmethod
     @contextmanager
-    def temporary(cls, **environment: str) -> Iterator[Server]:
+    def temporary(cls, *options: str, **environment: str) -> Iterator[Server]:
         """Run a manager, its pool filled, while the block runs."""
         with tempfile.TemporaryDirectory() as folder:
-            server = cls(Path(folder), Path(folder) / "server.log", **environment)
+            server = cls(Path(folder), Path(folder) / "server.log", *options, **environment)
             try:
                 yield server.start().wait_ready()
             finally:
@@ -84,7 +85,7 @@ class Server:
         }
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "agentscope_runtime.sandbox_manager"],
+                [sys.executable, "-m", "agentscope_runtime.sandbox_manager", *self.options],
                 env={**os.environ, **variables},
                 cwd=self.state_dir,  # no .env of the checkout
                 stdout=log,

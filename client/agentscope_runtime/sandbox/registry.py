@@ -25,6 +25,27 @@ from agentscope_runtime.sandbox.types import SandboxType, plain_type
 _TYPE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", re.IGNORECASE)
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+RESOURCE_LIMITS = {"memory": "a size", "cpu": "a number of CPUs", "shm": "a size"}
+RUNTIME_CONFIG = {
+    "mem_limit": "bytes of memory, as a size",
+    "nano_cpus": "billionths of a CPU",
+    "shm_size": "bytes of /dev/shm, as a size",
+    "environment": "variables of what users run in it",
+    "kernel": "'eager': ready only with a Python kernel that runs; 'lazy': the first cell starts it",
+    "desktop": "whether it has a screen to watch",
+}
+"""What `runtime_config` may have, and what it means."""
+
+DANGEROUS = frozenset(
+    {"privileged", "cap_add", "cap_drop", "security_opt", "devices", "device_cgroup_rules", "device_requests"}
+    | {"volumes", "mounts", "volumes_from", "tmpfs", "network", "network_mode", "ports", "links", "extra_hosts"}
+    | {"pid_mode", "ipc_mode", "uts_mode", "userns_mode", "cgroupns", "cgroup_parent", "group_add", "user", "runtime"}
+    | {"sysctls", "read_only", "security_context", "oom_kill_disable", "oom_score_adj", "entrypoint", "command"}
+)
+"""Settings of containers that would open a sandbox, or replace what guards it."""
+
 _Cls = TypeVar("_Cls", bound=type)
 
 
@@ -51,6 +72,35 @@ def parse_size(value: str | float) -> int:
     if match is None:
         raise InvalidRequest(f"{value!r} is not a size; write bytes, or a number with k, m, g or t: '512m', '1.5g'")
     return int(float(match[1]) * _UNITS[match[2].lower()])
+
+
+def _check_known(where: str, given: Mapping[str, Any] | None, known: Mapping[str, str]) -> None:
+    """Raise InvalidRequest if a setting is one that is not honoured: ignored, it would only seem to be in force."""
+    for name in given or {}:
+        if name in DANGEROUS:
+            raise InvalidRequest(
+                f"{where}: {name!r} is refused: it gives code in a sandbox rights over this machine, or opens a guard"
+            )
+        if name not in known:
+            raise InvalidRequest(f"{where}: {name!r} is not known; there are: {', '.join(known)}")
+
+
+def _check_variables(given: Mapping[str, str]) -> dict[str, str]:
+    """Return variables as texts; raise InvalidRequest where one cannot be a variable."""
+    for name, value in given.items():
+        if not _VARIABLE.fullmatch(name) or not isinstance(value, (str, int, float)) or "\0" in str(value):
+            raise InvalidRequest(f"environment: {name!r} is not the name of a variable, or its value no text")
+    return {name: str(value) for name, value in given.items()}
+
+
+def _nano_cpus(given: Any, each: int = 1_000_000_000) -> int:
+    try:
+        value = int(float(given) * each)
+    except (TypeError, ValueError, OverflowError):
+        value = 0
+    if value < 10_000_000:
+        raise InvalidRequest(f"{given!r} is no share of the CPUs: 0.01 of one is the least that can be given")
+    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +131,8 @@ class SandboxConfig:
     environment: Mapping[str, str] = field(default_factory=dict)
     """Variables of what users run in the sandbox."""
     runtime_config: Mapping[str, Any] = field(default_factory=dict)
-    """Further settings for the backend; `shm_size` is read from here, too."""
+    """Further settings for the container, by the names that Docker's Python client has for them; `RUNTIME_CONFIG` says
+    which ones there are."""
 
     @property
     def image_name(self) -> str:
@@ -90,12 +141,12 @@ class SandboxConfig:
 
     @property
     def limits(self) -> Limits:
-        """`resource_limits` in the engine's units; what is not said is 1 GiB, two CPUs and 64 MiB of shm."""
-        given = self.resource_limits
+        """What it may use, in the engine's units; what is not said is 1 GiB, two CPUs and 64 MiB of shm."""
+        given, more = self.resource_limits, self.runtime_config
         return Limits(
-            memory=parse_size(given.get("memory", "1g")),
-            nano_cpus=int(float(given.get("cpu", 2)) * 1_000_000_000),
-            shm=parse_size(given.get("shm") or self.runtime_config.get("shm_size") or "64m"),
+            memory=parse_size(given.get("memory") or more.get("mem_limit") or "1g"),
+            nano_cpus=_nano_cpus(more["nano_cpus"], 1) if "nano_cpus" in more else _nano_cpus(given.get("cpu", 2)),
+            shm=parse_size(given.get("shm") or more.get("shm_size") or "64m"),
         )
 
 
@@ -124,18 +175,24 @@ class SandboxRegistry:
         Args:
             image_name: The full image name (`build_image_uri` makes ours), or a callable that returns it.
             sandbox_type: The name of the kind: lower-case letters, digits, `-` and `_`.
-            resource_limits: Such as `{"memory": "512m", "cpu": "0.5", "shm": "256m"}`.
+            resource_limits: `{"memory": "512m", "cpu": "0.5", "shm": "256m"}`, or some of these.
             security_level: How much this kind is shielded, in a word; for people, nothing acts on it.
             timeout: Seconds for one tool call that names none; by default each tool has its own.
             description: What it is for, in a sentence.
             environment: Variables for what users run in it.
-            runtime_config: Further settings for the backend.
+            runtime_config: Further settings for the container: `RUNTIME_CONFIG` has their names.
+
+        Raises:
+            InvalidRequest: One of these cannot be; the message says which, and what can.
         """
         name = plain_type(sandbox_type)
         if not _TYPE_NAME.fullmatch(name):
             raise InvalidRequest(f"{sandbox_type!r} is not a sandbox type; use lower-case letters, digits, '-' and '_'")
         if timeout is not None and not 0 < timeout <= 3600:
             raise InvalidRequest(f"timeout is {timeout:g} s; it must be more than 0 and at most 3600")
+        _check_known("resource_limits", resource_limits, RESOURCE_LIMITS)
+        _check_known("runtime_config", runtime_config, RUNTIME_CONFIG)
+        variables = {**(runtime_config or {}).get("environment", {}), **(environment or {})}
         config = SandboxConfig(
             image=image_name,
             sandbox_type=SandboxType(name),
@@ -143,10 +200,12 @@ class SandboxRegistry:
             security_level=security_level,
             timeout=timeout,
             description=description,
-            environment=dict(environment or {}),
+            environment=_check_variables(variables),
             runtime_config=dict(runtime_config or {}),
         )
         _ = config.limits  # a wrong size is an error here, not when the first sandbox starts
+        if (kernel := config.runtime_config.get("kernel", "eager")) not in ("eager", "lazy"):
+            raise InvalidRequest(f"runtime_config: kernel is {kernel!r}, not 'eager' or 'lazy'")
         cls._configs[name] = config
         with suppress(ValueError):  # `a-b` and `a_b` are two kinds, and one attribute
             SandboxType.add_member(name)

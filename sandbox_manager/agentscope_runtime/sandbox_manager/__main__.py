@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import importlib
-import importlib.util
 import logging
 import os
 import sys
@@ -21,6 +19,7 @@ from pydantic import ValidationError
 from agentscope_runtime.sandbox.errors import BackendUnavailable, UnknownSandboxType
 from agentscope_runtime.sandbox.places import is_loopback
 from agentscope_runtime.sandbox.registry import SandboxRegistry
+from agentscope_runtime.sandbox.utils import dynamic_import
 from agentscope_runtime.sandbox_manager.keys import installation_id, load_key
 from agentscope_runtime.sandbox_manager.settings import Settings, SettingsError
 
@@ -113,16 +112,7 @@ def _load_environment(config: Path | None) -> None:
 
 def _load_extension(name: str) -> None:
     try:
-        if not (name.endswith(".py") or os.sep in name):
-            importlib.import_module(name)
-            return
-        path = Path(name)
-        spec = importlib.util.spec_from_file_location(path.stem, path)
-        if spec is None or spec.loader is None:
-            raise ImportError("it is no Python file")
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[path.stem] = module
-        spec.loader.exec_module(module)
+        dynamic_import(name)
     except Exception as error:
         raise SettingsError(f"--extension {name} failed: {type(error).__name__}: {error}") from error
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import docker
 import pytest
 
+from agentscope_runtime.sandbox.registry import SandboxRegistry
 from agentscope_runtime.sandbox_manager.builder import certificates, command, debian
 from agentscope_runtime.sandbox_manager.builder.certificates import Authorities
 from agentscope_runtime.sandbox_manager.builder.failures import UnverifiedTLS
@@ -90,3 +91,61 @@ def test_who_chose_no_ca_gets_no_second_try(job: command.Run, tmp_path: Path) ->
     job.options.base = debian.find(job.engine, job.progress, tmp_path / "debian.log")
     with pytest.raises(UnverifiedTLS):
         job.make(small(tmp_path))
+
+
+def test_one_of_ones_own_needs_its_dockerfile_and_its_registration(tmp_path: Path) -> None:
+    """What is missing is named with the option that gives it, and every failure has an exit status."""
+    extension = tmp_path / "my_robots.py"
+    extension.write_text(
+        "from agentscope_runtime.sandbox.registry import SandboxRegistry\n"
+        "SandboxRegistry.register('acme/robot:1', sandbox_type='robot')\n"
+    )
+    dockerfile = tmp_path / "Dockerfile"
+    dockerfile.write_text("FROM scratch\n")
+    for arguments, message in (
+        (["robot", "--extension", str(extension)], "One of your own needs --dockerfile_path"),
+        (["robot", "--dockerfile_path", str(dockerfile)], "nobody has registered a sandbox type robot"),
+        (["robot", "--dockerfile_path", str(tmp_path / "no"), "--extension", str(extension)], "no Dockerfile"),
+        (["--dockerfile_path", str(dockerfile)], "is of one image, and not one is named"),
+        (["robot", "--extension", str(tmp_path / "nowhere.py")], "there is no file"),
+    ):
+        done = run(*arguments)
+        assert (done.returncode, "Traceback" in done.stderr) == (1, False), done.stderr
+        assert message in done.stderr
+
+
+@pytest.mark.docker
+def test_an_image_of_ones_own_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From a Dockerfile anywhere, under the name of its registration; again only when it changed; a failure is told."""
+    name = f"builder-test-{tmp_path.name.lower().replace('_', '-')}"
+    monkeypatch.setenv("AGENTSCOPE_RUNTIME_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setattr(SandboxRegistry, "_configs", SandboxRegistry.list_all_sandboxes())
+    SandboxRegistry.register(f"{name}:1", sandbox_type="robot")
+    folder = tmp_path / "robot"
+    folder.mkdir()
+    (folder / "greeting.txt").write_text("hello")
+    engine = docker.from_env()
+    try:
+        below = debian.find(engine, Progress(io.StringIO()), tmp_path / "debian.log")
+        (folder / "Dockerfile").write_text(f"FROM {below}\nCOPY . /greetings/\nENV SANDBOX_TYPE=robot\n")
+        asked = ["robot", "--dockerfile_path", str(folder / "Dockerfile"), "--ca-bundle", "none"]
+        assert command.main(asked) == 0
+        assert f"made {name}:1" in capsys.readouterr().out
+        made = engine.images.get(f"{name}:1")
+        assert "SANDBOX_TYPE=robot" in made.attrs["Config"]["Env"]
+        assert command.main(asked) == 0
+        assert "up to date" in capsys.readouterr().out
+        (folder / "greeting.txt").write_text("good morning")
+        assert command.main(asked) == 0
+        assert engine.images.get(f"{name}:1").id != made.id
+        (folder / "Dockerfile").write_text(f"FROM {below}\nRUN echo so far so good; false\n")
+        assert command.main(asked) == 1
+        told = capsys.readouterr().err
+        assert "so far so good" in told
+        assert "the image robot could not be built, at: RUN echo" in told
+    finally:
+        for image in engine.images.list(name):
+            engine.images.remove(str(image.id), force=True)
+        engine.close()

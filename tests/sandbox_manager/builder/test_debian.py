@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import docker
@@ -34,7 +35,7 @@ class Engine:
         """Return an image, or raise as the SDK does."""
         if name not in self.present:
             raise docker.errors.ImageNotFound(name)
-        return object()
+        return SimpleNamespace(attrs={"Os": "linux", "Architecture": "amd64"})
 
     def pull(self, repository: str, tag: str, **_: Any) -> Iterator[dict[str, str]]:
         """Pull, as the fake registry allows."""
@@ -131,3 +132,12 @@ def test_without_mmdebstrap_and_apt_the_cure_is_named(tmp_path: Path, monkeypatc
     with pytest.raises(BuildFailed, match="mmdebstrap") as failure:
         debian.find(as_client(engine), Progress(io.StringIO()), tmp_path / "log")
     assert "--base" in failure.value.cure
+
+
+def test_another_platform_is_another_image(tmp_path: Path) -> None:
+    """What the engine has of its own kind will not do: it is pulled, and where nobody gives it, it cannot be made."""
+    engine = Engine(debian.PULLED, registry=RuntimeError("asked"))
+    assert debian.find(as_client(engine), Progress(io.StringIO()), tmp_path / "log", platform="linux/amd64")
+    offline = Engine(debian.PULLED, debian.bootstrapped(), registry=docker.errors.APIError("denied"))
+    with pytest.raises(BuildFailed, match="no registry gives a Debian for linux/arm64"):
+        debian.find(as_client(offline), Progress(io.StringIO()), tmp_path / "log", platform="linux/arm64")

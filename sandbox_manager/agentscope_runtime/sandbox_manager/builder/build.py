@@ -53,6 +53,8 @@ class Plan:
     no_cache: bool = False
     with_node: bool = False
     """Whether the base image has Node, and so all that are laid on it."""
+    platform: str | None = None
+    """Another one than the engine's own, such as `linux/arm64`."""
     revision: str = "unknown"
 
 
@@ -75,7 +77,7 @@ class Builder:
 
     def fingerprint(self, plan: Plan) -> str:
         """Return the hash of what the image is to be made from."""
-        below = str(self._engine.images.get(plan.below).id)
+        below = (self._id(plan.below) or plan.below) + (plan.platform or "")
         # A CA that only build steps see changes nothing in the image; one that stays does.
         kept = plan.authorities.pem.decode("latin-1") if plan.keep_ca else ""
         return fingerprint(
@@ -85,7 +87,7 @@ class Builder:
     @staticmethod
     def _with_node(plan: Plan) -> bool:
         """Tell whether this image is the one that Node is put into."""
-        return plan.with_node and plan.recipe.parent is None and plan.recipe.product is None
+        return plan.with_node and plan.recipe.name == "base"
 
     def build(self, plan: Plan) -> str:
         """Make the image and give it its name; return its id.
@@ -96,7 +98,7 @@ class Builder:
         """
         recipe, began = plan.recipe, time.monotonic()
         files = input_files(plan.folder, recipe)
-        dockerfile = f"{recipe.name}/Dockerfile"
+        dockerfile = recipe.file
         instructions = files.pop(dockerfile).read_text(encoding="utf-8")
         previous = self._id(recipe.uri)
         self._progress.line(f"{recipe.name:8} building {recipe.uri} on {plan.below}")
@@ -136,6 +138,7 @@ class Builder:
                 buildargs=dict(values),
                 labels=labels,
                 nocache=plan.no_cache,
+                platform=plan.platform,
                 rm=True,
                 forcerm=True,
                 decode=True,

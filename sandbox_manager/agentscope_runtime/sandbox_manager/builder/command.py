@@ -2,6 +2,8 @@
 
     runtime-sandbox-builder             make every image whose inputs changed
     runtime-sandbox-builder browser     make this one, and those below it
+    runtime-sandbox-builder robot --extension robot.py --dockerfile_path robot/Dockerfile
+                                        make the image of a type of one's own
     runtime-sandbox-builder --check     only tell whether noVNC's bundle fits its inputs; needs no engine
 
 What each step does is in the modules beside this one.
@@ -20,13 +22,16 @@ import docker
 import docker.errors
 
 from agentscope_runtime.sandbox.places import default_state_dir
-from agentscope_runtime.sandbox_manager.builder import certificates, debian, product
+from agentscope_runtime.sandbox.types import plain_type
+from agentscope_runtime.sandbox.utils import dynamic_import
+from agentscope_runtime.sandbox_manager.builder import certificates, debian, own, product
 from agentscope_runtime.sandbox_manager.builder.build import Builder, Plan, size
 from agentscope_runtime.sandbox_manager.builder.certificates import Authorities
 from agentscope_runtime.sandbox_manager.builder.failures import BuildFailed, UnverifiedTLS
 from agentscope_runtime.sandbox_manager.builder.progress import Progress
 from agentscope_runtime.sandbox_manager.builder.recipes import RECIPES, Recipe, images_folder
 
+PLATFORMS = ("linux/amd64", "linux/arm64")
 ENGINE_SECONDS = 1800
 """How long the engine may be silent: a step that compiles writes nothing for minutes."""
 
@@ -48,6 +53,21 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--keep-ca", action="store_true", help="leave that CA in the images; else nothing of it stays")
     options.add_argument("--with-node", action="store_true", help="with Node, npm and npx for users' code, 140 MB more")
     options.add_argument("--base", metavar="IMAGE", help="the Debian image to build on, instead of finding one")
+    options.add_argument(
+        "--dockerfile_path",
+        "--dockerfile-path",
+        type=Path,
+        metavar="FILE",
+        help="of the one image that is named; its folder is the build context",
+    )
+    options.add_argument(
+        "--extension",
+        action="append",
+        default=[],
+        metavar="FILE|MODULE",
+        help="Python code that registers sandbox types of your own; may be repeated",
+    )
+    options.add_argument("--platform", choices=PLATFORMS, help="of the images (default: the engine's own)")
     options.add_argument("--check", action="store_true", help="make nothing; fail if noVNC's bundle is out of date")
     return options
 
@@ -62,6 +82,7 @@ class Run:
     folder: Path
     logs: Path
     made: int = 0
+    platform: str | None = None
     _below: str | None = None
     _authorities: Authorities | None = None
     _done: dict[str, bool] = field(default_factory=dict)
@@ -77,10 +98,11 @@ class Run:
             return
         plan = Plan(
             recipe,
-            self.folder,
+            self.folder if recipe.dockerfile is None else recipe.dockerfile.parent,
             self._image_below(recipe),
             keep_ca=self.options.keep_ca,
             with_node=self.options.with_node,
+            platform=self.platform,
         )
         builder = Builder(self.engine, self.progress, self.logs)
         if self.options.keep_ca:
@@ -93,7 +115,7 @@ class Run:
 
     def _build(self, builder: Builder, plan: Plan) -> None:
         plan = replace(
-            plan, authorities=self._chosen(), no_cache=self.options.no_cache, revision=_revision(self.folder)
+            plan, authorities=self._chosen(), no_cache=self.options.no_cache, revision=_revision(plan.folder)
         )
         try:
             builder.build(plan)
@@ -109,8 +131,12 @@ class Run:
     def _image_below(self, recipe: Recipe) -> str:
         if recipe.parent is not None:
             return RECIPES[recipe.parent].uri
+        if recipe.dockerfile is not None:
+            return own.below(recipe.dockerfile.read_text(encoding="utf-8"))
         if self._below is None:
-            self._below = debian.find(self.engine, self.progress, self.logs / "debian.log", self.options.base)
+            self._below = debian.find(
+                self.engine, self.progress, self.logs / "debian.log", self.options.base, self.platform
+            )
         return self._below
 
     def _chosen(self) -> Authorities:
@@ -153,18 +179,39 @@ def _logs(folder: Path) -> Path:
     return default_state_dir() / "logs"
 
 
-def _chosen_recipes(names: Sequence[str]) -> list[Recipe]:
+def _chosen_recipes(names: Sequence[str], dockerfile: Path | None) -> list[Recipe]:
+    if dockerfile is not None:
+        if len(names) != 1 or names[0] == "all":
+            raise BuildFailed("--dockerfile_path is of one image, and not one is named", "Name it: NAME, then options.")
+        return [own.own_recipe(plain_type(names[0]), dockerfile)]
     if not names or "all" in names:
         return list(RECIPES.values())
     if unknown := [name for name in names if name not in RECIPES]:
-        raise BuildFailed(f"there is no image {', '.join(unknown)}", f"There are: {', '.join(RECIPES)}, all.")
+        cure = f"There are: {', '.join(RECIPES)}, all. One of your own needs --dockerfile_path, and --extension."
+        raise BuildFailed(f"there is no image {', '.join(unknown)}", cure)
     return [RECIPES[name] for name in names]
+
+
+def _load(extension: str) -> None:
+    try:
+        dynamic_import(extension)
+    except Exception as error:
+        what = f"--extension {extension} failed: {type(error).__name__}: {error}"
+        raise BuildFailed(what, "Correct it, or its name.") from error
+
+
+def _foreign(engine: docker.DockerClient, platform: str | None) -> str | None:
+    """Return the platform if it is another one than the engine's own."""
+    version = engine.version()
+    return platform if platform != f"{version['Os']}/{version['Arch']}" else None
 
 
 def run(options: argparse.Namespace, progress: Progress) -> None:
     """Do what the options say; raise BuildFailed if it cannot be done."""
     folder = images_folder()
-    chosen = _chosen_recipes(options.names)
+    for extension in options.extension:
+        _load(extension)
+    chosen = _chosen_recipes(options.names, options.dockerfile_path)
     if options.check:
         stale = [r.name for r in chosen if r.product is not None and not product.up_to_date(folder, r)]
         if stale:
@@ -172,7 +219,7 @@ def run(options: argparse.Namespace, progress: Progress) -> None:
         return
     engine = _connect()
     try:
-        job = Run(engine, progress, options, folder, _logs(folder))
+        job = Run(engine, progress, options, folder, _logs(folder), platform=_foreign(engine, options.platform))
         for recipe in chosen:
             job.make(recipe)
         if not job.made:

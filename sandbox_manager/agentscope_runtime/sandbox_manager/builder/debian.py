@@ -51,7 +51,9 @@ def bootstrapped() -> str:
     return build_image_uri("runtime-debian", tag=SUITE, registry="")
 
 
-def find(engine: docker.DockerClient, progress: Progress, log: Path, chosen: str | None = None) -> str:
+def find(
+    engine: docker.DockerClient, progress: Progress, log: Path, chosen: str | None = None, platform: str | None = None
+) -> str:
     """Return the name of a Debian image that the engine has, pulling or making it if need be.
 
     Args:
@@ -59,42 +61,48 @@ def find(engine: docker.DockerClient, progress: Progress, log: Path, chosen: str
         progress: Where to say what is done.
         log: Where the output of mmdebstrap goes.
         chosen: The image that the user wants as base instead.
+        platform: Another one than the engine's own, such as `linux/arm64`.
     """
     if chosen is not None:
-        if not _has(engine, chosen):
+        if not _has(engine, chosen, platform):
             with progress.doing(f"pulling {chosen}"):
-                _pull_chosen(engine, chosen)
+                _pull_chosen(engine, chosen, platform)
         return chosen
     for name in (PULLED, bootstrapped()):
-        if _has(engine, name):
+        if _has(engine, name, platform):
             return name
-    if pull(engine, progress):
+    if pull(engine, progress, platform=platform):
         return PULLED
+    if platform is not None:
+        what = f"no registry gives a Debian for {platform}, and one that is made here is of this machine's kind"
+        raise BuildFailed(what, "Name a base image of that platform: --base IMAGE.")
     bootstrap(engine, progress, log)
     return bootstrapped()
 
 
-def _has(engine: docker.DockerClient, name: str) -> bool:
+def _has(engine: docker.DockerClient, name: str, platform: str | None = None) -> bool:
     try:
-        engine.images.get(name)
+        image = engine.images.get(name)
     except docker.errors.ImageNotFound:
         return False
-    return True
+    return platform is None or platform == f"{image.attrs['Os']}/{image.attrs['Architecture']}"
 
 
-def _pull_chosen(engine: docker.DockerClient, name: str) -> None:
+def _pull_chosen(engine: docker.DockerClient, name: str, platform: str | None) -> None:
     try:
-        engine.images.pull(name)
+        engine.images.pull(name, platform=platform)
     except docker.errors.APIError as error:
         what = f"{name} cannot be pulled: {error.explanation}"
         raise BuildFailed(what, "Name an image that the engine has.") from error
 
 
-def pull(engine: docker.DockerClient, progress: Progress, first_word: float = FIRST_WORD) -> bool:
+def pull(
+    engine: docker.DockerClient, progress: Progress, first_word: float = FIRST_WORD, platform: str | None = None
+) -> bool:
     """Pull the official slim image; False, within seconds, if no registry gives it."""
     began = time.monotonic()
     with progress.doing(f"asking a registry for {REPOSITORY}:{SUITE}-slim"):
-        reason = _pull(engine, progress, first_word)
+        reason = _pull(engine, progress, first_word, platform)
     if reason:
         progress.line(f"base     no registry gives {REPOSITORY}:{SUITE}-slim ({reason})")
         return False
@@ -102,7 +110,7 @@ def pull(engine: docker.DockerClient, progress: Progress, first_word: float = FI
     return True
 
 
-def _pull(engine: docker.DockerClient, progress: Progress, first_word: float) -> str:
+def _pull(engine: docker.DockerClient, progress: Progress, first_word: float, platform: str | None) -> str:
     """Pull; return why it did not work, or nothing."""
     events: queue.SimpleQueue[dict[str, Any] | str] = queue.SimpleQueue()
 
@@ -110,7 +118,7 @@ def _pull(engine: docker.DockerClient, progress: Progress, first_word: float) ->
         # The engine answers nothing at all while it waits for a registry that is not there, and the SDK has no
         # time-out that would end only this: hence a thread that may be left behind (it ends with the process).
         try:
-            for event in engine.api.pull(REPOSITORY, tag=DIGEST, stream=True, decode=True):
+            for event in engine.api.pull(REPOSITORY, tag=DIGEST, stream=True, decode=True, platform=platform):
                 events.put(event)
             events.put("")
         except (docker.errors.DockerException, OSError) as error:

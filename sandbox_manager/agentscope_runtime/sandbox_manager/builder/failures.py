@@ -27,6 +27,7 @@ _TLS = re.compile(
     re.IGNORECASE,
 )
 _NAMES = re.compile(r"Temporary failure (in name )?resol|Could not resolve|EAI_AGAIN|ENOTFOUND", re.IGNORECASE)
+_PLATFORM = re.compile(r"exec format error|no match for platform", re.IGNORECASE)
 _DISK = re.compile(r"No space left on device|ENOSPC", re.IGNORECASE)
 
 
@@ -43,6 +44,11 @@ def explain(what: str, output: str, log: Path, lines: int = 30) -> BuildFailed:
         )
     if _DISK.search(output):
         cure = "The disk is full: `docker system df` shows what the engine holds, `docker image prune` frees some."
+    elif _PLATFORM.search(output):
+        cure = (
+            "This engine cannot run programs of that platform: give it an emulator (binfmt_misc with QEMU), or build "
+            "on a machine of that kind."
+        )
     elif _NAMES.search(output):
         cure = (
             "Build steps cannot resolve names: check the network, and `docker run --rm IMAGE cat /etc/resolv.conf`; "

@@ -22,7 +22,7 @@ from agentscope_runtime.sandbox_manager.builder.failures import BuildFailed
 CA_IN_CONTEXT = ".build/ca.pem"
 """Where a Dockerfile finds the CA bundle for its build steps: always there, empty when none is needed."""
 
-_LEFT_OUT = {"__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
+_LEFT_OUT = {".git", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +37,18 @@ class Recipe:
     """The recipe of the image below; None is Debian itself."""
     product: str | None = None
     """A file that is wanted out of the image, instead of the image."""
+    dockerfile: Path | None = None
+    """Of an image of one's own: where it is made from; its folder is the build context, and `image` the full name."""
 
     @property
     def uri(self) -> str:
         """The full image name, by the environment of this moment."""
-        return build_image_uri(self.image)
+        return build_image_uri(self.image) if self.dockerfile is None else self.image
+
+    @property
+    def file(self) -> str:
+        """The Dockerfile, as a path in the build context."""
+        return f"{self.name}/Dockerfile" if self.dockerfile is None else self.dockerfile.name
 
 
 RECIPES = {
@@ -100,20 +107,27 @@ def mark_stages(dockerfile: str, label: str) -> bytes:
 
 def input_files(folder: Path, recipe: Recipe) -> dict[str, Path]:
     """Return the files that the image is made from, by their path in the build context, sorted."""
-    dockerfile = folder / recipe.name / "Dockerfile"
+    dockerfile = folder / recipe.file
     if not dockerfile.is_file():
         raise BuildFailed(f"there is no {dockerfile}", f"The images are: {', '.join(RECIPES)}.")
-    found = {f"{recipe.name}/Dockerfile": dockerfile}
+    found = {recipe.file: dockerfile}
     for source in copied(dockerfile.read_text(encoding="utf-8")):
-        matches = sorted(folder.glob(source))
+        matches = _matches(folder, source)
         if not matches:
-            raise BuildFailed(f"{recipe.name}/Dockerfile copies {source}, and images/ has no such file", "Correct one.")
+            raise BuildFailed(f"{recipe.file} copies {source}, and {folder.name}/ has no such file", "Correct one.")
         for match in matches:
             for path in sorted(match.rglob("*")) if match.is_dir() else [match]:
                 inside = path.relative_to(folder)
                 if path.is_file() and not _LEFT_OUT & set(inside.parts):
                     found[inside.as_posix()] = path
     return dict(sorted(found.items()))
+
+
+def _matches(folder: Path, source: str) -> list[Path]:
+    """Return what a source of COPY names in the build context; nothing outside of it."""
+    if ".." in Path(source).parts:
+        return []
+    return [folder] if source in ("", ".") else sorted(folder.glob(source.lstrip("/")))
 
 
 def _mode(path: Path) -> int:
