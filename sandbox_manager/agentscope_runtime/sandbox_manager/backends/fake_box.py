@@ -23,6 +23,7 @@ from agentscope_runtime.sandbox.errors import (
     UnknownTool,
 )
 from agentscope_runtime.sandbox_manager.backends.fake_browser import FakeBrowser
+from agentscope_runtime.sandbox_manager.backends.fake_commands import FakeCommands
 from agentscope_runtime.sandbox_manager.backends.fake_desktop import FakeDesktop
 from agentscope_runtime.sandbox_manager.backends.fake_files import FakeFiles
 from agentscope_runtime.sandbox_manager.backends.fake_kernels import FakeKernels
@@ -61,6 +62,7 @@ class FakeBox:
         self.called = asyncio.Event()
         """Set when a tool call arrives."""
         self.files = FakeFiles()
+        self.commands = FakeCommands()
         self.browser = FakeBrowser()
         self.desktop = FakeDesktop()
         self.mcp_servers = FakeMcpServers()
@@ -102,6 +104,7 @@ class FakeBox:
         app.router.add_get("/tools", self._list_tools)
         app.router.add_post("/tools/{name}", self._call_tool)
         app.router.add_routes(FakeKernels().routes())
+        app.router.add_routes(self.commands.routes())
         app.router.add_routes(self.mcp_servers.routes())
         if self._has_desktop:
             app.router.add_routes(self.desktop.routes())
