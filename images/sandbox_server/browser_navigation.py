@@ -46,14 +46,15 @@ SIDE_MAX = 8192  # pixels: a picture of the largest page still fits into the mem
 async def navigate(call: Call) -> Result:
     """Open an address in the current tab."""
     url = completed(call.arguments["url"])
-    tab = await call.tabs.ensure()
-    try:
-        await _show(call, tab, url)
-    except (Error, ToolFailed) as e:
-        if "closed" not in str(e) or not await tab.has_gone():
-            raise
-        # A person, or a program that drives the browser too, closed it at this moment; the address is still wanted.
-        await _show(call, await call.tabs.ensure(), url)
+    for left in reversed(range(TRIES)):
+        tab = await call.tabs.ensure()
+        try:
+            await _show(call, tab, url)
+            break
+        except (Error, ToolFailed) as e:
+            # A person, or a program that drives the browser too, may close it at this moment; the address is wanted.
+            if not left or "closed" not in str(e) or not await tab.has_gone():
+                raise
     return await call.report(f"await page.goto({quoted(url)})")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -21,6 +22,8 @@ from sandbox_server.problems import Problem, start_failed
 if TYPE_CHECKING:
     from sandbox_server.browser import Browser
     from sandbox_server.browser_downloads import Downloads
+
+log = logging.getLogger(__name__)
 
 CLIENTS_MAX = 32
 QUEUE_MAX = 1000
@@ -107,7 +110,9 @@ class _Client:
             self._downloads.unlisten(self._note)
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            for end in await asyncio.gather(*tasks, return_exceptions=True):
+                if isinstance(end, Exception) and not isinstance(end, (ConnectionError, aiohttp.ClientError)):
+                    log.error("a program's CDP connection broke", exc_info=end)
         if self._chromium.closed:
             await self._socket.close(code=ENDED, message=b"The browser ended; it is started again.")
 

@@ -175,6 +175,7 @@ class HiddenPage:
         except (TimeoutError, CdpError, KeyError, ValueError):
             return None
         finally:
+            asked.cancel()
             going.cancel()
             await asyncio.gather(going, return_exceptions=True)
         return Site(items, databases) if where == origin else None

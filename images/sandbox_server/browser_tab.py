@@ -18,7 +18,7 @@ from sandbox_server.browser_failure import ToolFailed
 from sandbox_server.browser_log import PageLog
 
 BLANK = "about:blank"
-NEWS_S = 0.3
+NEWS_S = 2.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -84,8 +84,15 @@ class Cdp:
         self._listeners.append(listener)
 
     def expect(self, event: str, session: str) -> asyncio.Future[Message]:
-        """Return what the next event of this name in a session will say."""
-        self._expected[event, session] = said = asyncio.get_running_loop().create_future()
+        """Return what the next event of this name in a session will say; cancel it if nobody waits any more."""
+        said: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        self._expected[event, session] = said
+
+        def forget(_: asyncio.Future[Message]) -> None:
+            if self._expected.get((event, session)) is said:
+                del self._expected[event, session]
+
+        said.add_done_callback(forget)
         return said
 
     async def send(self, method: str, parameters: Message | None = None, session: str | None = None) -> Message:
@@ -128,7 +135,7 @@ class Cdp:
         if answer is not None and not answer.done():
             answer.set_result(message)
         elif "sessionId" in message:
-            expected = self._expected.pop((message.get("method", ""), message["sessionId"]), None)
+            expected = self._expected.get((message.get("method", ""), message["sessionId"]))
             if expected is not None and not expected.done():
                 expected.set_result(message.get("params", {}))
         elif "method" in message:
