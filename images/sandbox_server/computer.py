@@ -32,8 +32,10 @@ class Computer:
         server = desktop.server
         self._screen = desktop.screen
         x = XClient(server.socket, lambda: server.cookie)
-        self._actions = Actions(self._screen, x, Keyboard(self._screen, x))
+        self._keyboard = Keyboard(self._screen, x)
+        self._actions = Actions(self._screen, x, self._keyboard)
         self._turn = asyncio.Lock()
+        self._prepared = False
 
     async def start(self) -> None:
         """Do nothing: it connects when it is first used."""
@@ -45,10 +47,12 @@ class Computer:
             PartFailed: there is no screen.
         """
         await self._desktop.ready()
-        try:
-            await self._screen.size()
-        except ScreenFailed as e:
-            raise PartFailed(str(e)) from e
+        if not self._prepared:
+            self._prepared = True
+            try:
+                await self._keyboard.prepare()
+            except (ScreenFailed, TimeoutError) as e:
+                raise PartFailed(f"the screen does not answer: {e}") from e
 
     def tools(self) -> Sequence[Tool]:
         """Return `computer_use`."""

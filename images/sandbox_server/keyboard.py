@@ -19,10 +19,10 @@ CHUNK = 32
 """Characters at a time, so that a long text leaves programs time to follow."""
 SPARE = 4
 """Free keys that are left alone: a viewer may need some, too."""
-VENDOR = range(0x1008_FE00, 0x1009_0000)
+VENDOR = frozenset(range(0x1008_FE00, 0x1009_0000))
 """Keysyms of what is on keyboards beside letters: volume, mail, sleep."""
 PAUSE_S = 0.01
-FOLLOW_S = 0.4
+FOLLOW_S = 1.0
 """What a program gets to look up its last keys before they mean something else."""
 
 
@@ -64,7 +64,7 @@ class Keyboard:
             await asyncio.sleep(PAUSE_S)
 
     async def _make_room(self, keys: Sequence[int]) -> None:
-        own = self._own or await self._prepared()
+        own = self._own or await self.prepare()
         new = set(keys) - own.keysyms - self._added
         if new and len(self._added) + len(new) > own.free - SPARE:
             await asyncio.sleep(FOLLOW_S)
@@ -73,8 +73,10 @@ class Keyboard:
             new = set(keys) - own.keysyms
         self._added |= new
 
-    async def _prepared(self) -> Keymap:
+    async def prepare(self) -> Keymap:
+        """Clear the keys that nobody needs; best done before there are programs that would hear of it."""
         found = await self._x.keymap()
-        self._own = replace(found, keys=tuple(() if any(sym in VENDOR for sym in key) else key for key in found.keys))
+        # All that is on them: a function key has such a meaning, too, with three others held.
+        self._own = replace(found, keys=tuple(key if set(key) - VENDOR - {0} else () for key in found.keys))
         await self._x.put(self._own)
         return self._own

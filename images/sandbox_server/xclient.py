@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 from sandbox_server.screen import ScreenFailed
@@ -68,14 +69,13 @@ class XClient:
             return await connection.keymap()
 
     async def put(self, wanted: Keymap) -> None:
-        """Make the keys what they are there."""
+        """Make the keys what they are there, by few changes: each makes all programs read their keyboard anew."""
         async with self._connection() as connection:
             now = await connection.keymap()
-            for code, (key, other) in enumerate(zip(now.keys, wanted.keys, strict=False), now.first):
-                if _meaning(key) != _meaning(other):
-                    keysyms = other or (0,)
-                    head = struct.pack("<BBHBBH", CHANGE_KEYS, 1, 2 + len(keysyms), code, len(keysyms), 0)
-                    connection.send(head + struct.pack(f"<{len(keysyms)}I", *keysyms))
+            other = [index for index, key in enumerate(now.keys) if _meaning(key) != _meaning(wanted.keys[index])]
+            for _, run in groupby(enumerate(other), lambda pair: pair[1] - pair[0]):  # consecutive keys
+                indices = [index for _, index in run]
+                connection.change(now.first + indices[0], [wanted.keys[index] for index in indices])
             await connection.keymap()  # answered when all of that is done
 
     @asynccontextmanager
@@ -131,6 +131,11 @@ class _Connection:
         keysyms = struct.unpack(f"<{width * count}I", answer[32 : 32 + 4 * width * count])
         keys = tuple(keysyms[start : start + width] for start in range(0, len(keysyms), width))
         return Keymap(self._first, width, keys)
+
+    def change(self, code: int, keys: Sequence[tuple[int, ...]]) -> None:
+        width = max(1, *map(len, keys))
+        head = struct.pack("<BBHBBH", CHANGE_KEYS, len(keys), 2 + width * len(keys), code, width, 0)
+        self.send(head + b"".join(struct.pack(f"<{width}I", *key, *[0] * (width - len(key))) for key in keys))
 
     def send(self, request: bytes) -> None:
         self._writer.write(request)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from browser_box import NAMES, BrowserBox, Witness, browser_box, witness
+from gui_box import GuiBox, gui_box
 from pages_for_tools import PAGES
 from playwright.sync_api import sync_playwright
 from real_box import RealBox, real_box
@@ -23,6 +24,13 @@ def shared_box() -> Iterator[RealBox]:
 def fresh_box() -> Iterator[RealBox]:
     """A base box for one test alone."""
     with real_box() as box:
+        yield box
+
+
+@pytest.fixture(scope="module")
+def gui() -> Iterator[GuiBox]:
+    """One box with a desktop for the tests of a module."""
+    with gui_box() as box:
         yield box
 
 
