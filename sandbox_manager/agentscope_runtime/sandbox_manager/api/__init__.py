@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
@@ -21,6 +21,7 @@ from agentscope_runtime.sandbox_manager.api import (
     links,
     mcp,
     mcp_servers,
+    openapi,
     pages,
     ports,
     problems,
@@ -119,7 +120,7 @@ def create_app(
     problems.install(app)
     for router in ROUTERS:
         app.include_router(router)
-    _describe_key(app)
+    openapi.describe(app)
     return app
 
 
@@ -129,16 +130,3 @@ async def _own_pool(settings: Settings, backend: Backend | None, store: Store | 
 
     async with running(settings, backend=backend, store=store) as pool:
         yield pool
-
-
-def _describe_key(app: FastAPI) -> None:
-    """Say in the OpenAPI document that calls need the key; the guard, not FastAPI, asks for it."""
-    make = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        document = make()
-        document.setdefault("components", {})["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
-        document["security"] = [{"key": []}]
-        return document
-
-    app.openapi = openapi  # type: ignore[method-assign]

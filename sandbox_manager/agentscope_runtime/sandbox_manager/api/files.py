@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from pathlib import PurePosixPath
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query
@@ -24,15 +24,31 @@ TAR = "application/x-tar"
 NDJSON = "application/x-ndjson"
 Seconds = Annotated[float | None, Query(gt=0, le=86_400)]
 
+BYTES = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+BODY = {"requestBody": {"content": BYTES}}
+PARTS: dict[int | str, dict[str, Any]] = {
+    206: {"description": "The part that a Range header asks for", "content": BYTES},
+    416: {"description": "It has no such part"},
+}
 
-@router.get("/content", response_class=Response)
+
+def _taking(members: set[str]) -> dict[str, Any]:
+    """Describe a body of texts that the box checks, for the OpenAPI document."""
+    texts = {name: {"type": "string", "minLength": 1} for name in sorted(members)}
+    schema = {"type": "object", "properties": texts, "required": sorted(members)}
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+@router.get("/content", response_class=Response, responses=PARTS)
 async def read_file(sandbox_id: str, path: str, request: Request) -> Response:
     """Read a file, or the part of it that a Range header asks for."""
     ask = Ask("GET", "/files/content", {"path": path}, headers=known(request, ASKED))
     return Download(pool_of(request), sandbox_id, ask, quote(PurePosixPath(path).name, safe="") or "file")
 
 
-@router.put("/content", max_body_size=sys.maxsize)  # it streams through: the workspace is the limit
+@router.put(
+    "/content", max_body_size=sys.maxsize, openapi_extra=ANY_BODY
+)  # it streams through: the workspace is the limit
 async def write_file(sandbox_id: str, path: str, request: Request) -> Response:
     """Write a file, and the folders it stands in."""
     ask = Ask("PUT", "/files/content", {"path": path}, upload(request), known(request, SENT))
@@ -45,7 +61,7 @@ async def read_archive(sandbox_id: str, path: str, request: Request) -> Response
     return Stream(pool_of(request), sandbox_id, Ask("GET", "/files/archive", {"path": path}), TAR)
 
 
-@router.put("/archive", max_body_size=sys.maxsize)
+@router.put("/archive", max_body_size=sys.maxsize, openapi_extra=BODY)
 async def write_archive(sandbox_id: str, path: str, request: Request) -> Response:
     """Unpack a tar stream into a folder, all of it or nothing; what has the same name there is replaced."""
     ask = Ask("PUT", "/files/archive", {"path": path}, upload(request), known(request, SENT))
@@ -82,13 +98,13 @@ async def exists(sandbox_id: str, path: str, request: Request) -> Response:
     return await relay(request, sandbox_id, Ask("GET", "/files/exists", {"path": path}, timeout=QUICK))
 
 
-@router.post("/directories")
+@router.post("/directories", openapi_extra=_taking({"path"}))
 async def make_directory(sandbox_id: str, request: Request) -> Response:
     """Make the folder `path`, and those it stands in."""
     return await _pass_on(sandbox_id, "/files/directories", request)
 
 
-@router.post("/move")
+@router.post("/move", openapi_extra=_taking({"source", "destination"}))
 async def move(sandbox_id: str, request: Request) -> Response:
     """Move or rename `source` to `destination`."""
     return await _pass_on(sandbox_id, "/files/move", request)
