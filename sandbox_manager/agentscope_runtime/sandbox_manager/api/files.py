@@ -46,9 +46,8 @@ async def read_file(sandbox_id: str, path: str, request: Request) -> Response:
     return Download(pool_of(request), sandbox_id, ask, quote(PurePosixPath(path).name, safe="") or "file")
 
 
-@router.put(
-    "/content", max_body_size=sys.maxsize, openapi_extra=ANY_BODY
-)  # it streams through: the workspace is the limit
+# Contents stream through: the workspace is the limit.
+@router.put("/content", max_body_size=sys.maxsize, openapi_extra=BODY)
 async def write_file(sandbox_id: str, path: str, request: Request) -> Response:
     """Write a file, and the folders it stands in."""
     ask = Ask("PUT", "/files/content", {"path": path}, upload(request), known(request, SENT))

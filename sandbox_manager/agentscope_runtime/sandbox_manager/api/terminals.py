@@ -27,6 +27,8 @@ from agentscope_runtime.sandbox_manager.api.tools import JSON
 
 router = APIRouter(tags=["terminals"])
 
+TAKEN_MAX = 100
+"""Characters in which a watcher says how much it has dealt with; more is not even read, which would keep others waiting."""
 MAIN = "main"
 """The terminal that is meant where none is named: whoever comes back finds what they left."""
 
@@ -105,7 +107,7 @@ async def show(sandbox_id: str, viewer: WebSocket) -> None:
 
 def watching(words: relay.Words) -> relay.Words | None:
     """Let a watcher say how much it has dealt with, and nothing else: no key, no size."""
-    if isinstance(words, bytes):
+    if isinstance(words, bytes) or len(words) > TAKEN_MAX:
         return None
     try:
         said = json.loads(words)
