@@ -28,7 +28,7 @@ from agentscope_runtime.sandbox_manager.api.tools import JSON
 router = APIRouter(tags=["terminals"])
 
 TAKEN_MAX = 100
-"""Characters in which a watcher says how much it has dealt with; more is not even read, which would keep others waiting."""
+"""Characters in which a watcher says how much it has dealt with; more is not read, which would keep others waiting."""
 MAIN = "main"
 """The terminal that is meant where none is named: whoever comes back finds what they left."""
 
