@@ -131,6 +131,8 @@ class PortRoutes:
                 allow_redirects=False,  # the visitor follows
             )
         async with answer:
+            if not 200 <= answer.status < 600:
+                raise _failed(f"what listens on port {port} answered with the status {answer.status}, which is none")
             response.headers[HEAD] = _described(answer)
             if answer.content_length is not None and head.method != "HEAD":
                 response.content_length = answer.content_length

@@ -113,6 +113,13 @@ async def test_a_programs_refusal_and_redirection_are_its_own(box: Client, progr
         assert (status, headers["location"]) == (302, f"http://localhost:{program.port}/landed?x=1")
 
 
+@pytest.mark.parametrize("status", ["600", "999"])
+async def test_a_status_that_is_none_is_not_passed_on(box: Client, program: Visited, status: str) -> None:
+    """Servers between here and the visitor know no line for it."""
+    async with box.post(f"/ports/{program.port}", headers=head("GET", f"/status/{status}")) as answer:
+        assert (answer.status, (await answer.json(content_type=None))["code"]) == (502, "port_failed")
+
+
 async def test_the_program_hears_when_its_visitor_leaves(box: Client, program: Visited) -> None:
     """An answer that waits is not waited for any more."""
     async with asked(box, program.port, head("GET", "/events")) as (_, __, answer):

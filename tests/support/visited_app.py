@@ -32,6 +32,7 @@ async def visited_app(host: str = "127.0.0.1") -> AsyncIterator[Visited]:
     app.router.add_get("/socket", _socket(seen))
     app.router.add_get("/events", _events(seen))
     app.router.add_get("/broken", _broken)
+    app.router.add_get("/status/{status}", _status)
     app.router.add_get("/cookie", _cookie)
     app.router.add_get("/to/{where:.*}", _redirect)
     app.router.add_get("/missing", _missing)
@@ -78,6 +79,10 @@ async def _redirect(request: web.Request) -> web.Response:
     port = request.transport.get_extra_info("sockname")[1]
     local = f"http://localhost:{port}" if request.match_info["where"] == "whole" else ""
     return web.Response(status=302, headers={"Location": f"{local}/landed?x=1"})
+
+
+async def _status(request: web.Request) -> web.Response:
+    return web.Response(status=int(request.match_info["status"]), text="x")
 
 
 async def _broken(request: web.Request) -> web.StreamResponse:

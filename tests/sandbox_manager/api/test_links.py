@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import httpx
 import pytest
-from served_manager import Manager
+from served_manager import KEY, Manager
+
+from agentscope_runtime.sandbox_manager.api.seals import Seals
 
 PAGE = {"Accept": "text/html,application/xhtml+xml"}
 
@@ -110,3 +112,14 @@ async def test_what_there_can_be_no_link_to(manager: Manager) -> None:
         assert problem(answer) == (404, "sandbox_not_found")
     async with manager.http(key=False) as stranger:
         assert problem(await stranger.post(where, json={"path": "x"})) == (401, "not_authorized")
+
+
+async def test_a_link_says_nothing_of_the_managers_key(manager: Manager) -> None:
+    """Its seal is made by a secret of its own: else a holder could find out a short key by trying."""
+    (sandbox,) = await manager.lease("base")
+    async with manager.http() as http:
+        body = {"path": "new.txt", "method": "PUT"}
+        url = (await http.post(f"/v1/sandboxes/{sandbox}/links", json=body)).json()["url"]
+    sealed = url.split("/file/")[1].split("/")[0]
+    assert manager.app.state.access.seals.open("file", sealed) is not None
+    assert Seals(KEY).open("file", sealed) is None

@@ -146,3 +146,8 @@ def test_by_path_more_is_dropped_and_the_page_is_confined(name: str) -> None:
 def test_an_answer_without_a_body_has_no_length(status: int) -> None:
     """Servers would wait for what it counts."""
     assert answered(HOST, ("Content-Length", "10"), status=status) == []
+
+
+def test_of_two_lengths_the_one_that_counts_stays() -> None:
+    """An answer in chunks has none, whatever it says."""
+    assert answered(HOST, ("Content-Length", "10"), ("Transfer-Encoding", "chunked")) == []

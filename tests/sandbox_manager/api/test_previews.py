@@ -113,7 +113,9 @@ async def test_nothing_of_the_manager_is_at_a_visited_host(manager: Manager, pro
         assert (answer.status_code, answer.json()["code"]) == (401, "not_authorized")
 
 
-@pytest.mark.parametrize("host", ["p1-x.localhost.evil.example", "px-sbx-1.localhost", "p1-sbx-1.evil.example", "p1-"])
+@pytest.mark.parametrize(
+    "host", ["p1-x.localhost.evil.example", "px-sbx-1.localhost", "p1-sbx-1.localhost:x@evil.example", "p1-"]
+)
 async def test_other_hosts_are_no_ports(manager: Manager, host: str) -> None:
     """They are refused, as names that are not the manager's."""
     async with manager.http() as http:

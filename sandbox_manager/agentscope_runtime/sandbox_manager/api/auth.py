@@ -58,7 +58,9 @@ class Access:
         self.sessions = Grants(clock)
         self._tickets = Tickets(clock)
         self._visits = Tickets(clock)
-        self.seals = Seals(key)
+        # Not by the key, which a person may have chosen: who holds a link could try words against its seal for ever.
+        # What is sealed ends with the leases, and those with this manager.
+        self.seals = Seals(secrets.token_urlsafe(32))
         # Cookies know no port: two managers of one machine must not overwrite each other's.
         self._suffix = str(settings.port) if settings.port else secrets.token_hex(4)
         self.cookie = f"sandboxes_{self._suffix}"

@@ -1,6 +1,6 @@
 """Links to files for a person's browser: who holds one downloads one file or folder, or uploads, without a key.
 
-A link says itself what it opens, sealed by the manager's key: one path, one direction, for one lease, until a time. So
+A link says itself what it opens, sealed by the manager: one path, one direction, for one lease, until a time. So
 links need no memory here, and end with the lease. What is downloaded is saved, never shown: it would run as a page of
 the manager.
 """

@@ -118,8 +118,8 @@ def answer_head(status: int, given: Headers, place: Place, ours: Ours) -> list[t
         ours: What in it is the manager's.
     """
     dropped = NEVER_ANSWERED | (NEVER_ANSWERED_BY_PATH if place.by_path else frozenset())
-    if status in BODYLESS:
-        dropped |= {"content-length"}
+    if status in BODYLESS or any(name.lower() == "transfer-encoding" for name, _ in given):
+        dropped |= {"content-length"}  # it counts nothing here
     headers: Headers = []
     for name, value in _passing([(name.lower(), value) for name, value in given], dropped):
         if name == "location":

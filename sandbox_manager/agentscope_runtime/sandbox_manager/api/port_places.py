@@ -24,6 +24,8 @@ LOCALHOST = "localhost"
 """Browsers resolve every name below it to the machine that they run on, and RFC 6761 says that nobody owns one."""
 LABEL = re.compile(r"p([1-9][0-9]{0,4})-([a-z0-9][a-z0-9-]*)")
 
+NUMBER = re.compile(r"[0-9]{0,5}")
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -61,9 +63,10 @@ class PreviewHosts:
     def find(self, connection: HTTPConnection) -> Place | None:
         """Return the port that this call visits by its host; None if its host is not one of these."""
         host = connection.headers.get("host", "").lower()
-        label, _, domain = host.partition(":")[0].partition(".")
+        name, _, number = host.partition(":")
+        label, _, domain = name.partition(".")
         found = LABEL.fullmatch(label)
-        if found is None or domain not in (LOCALHOST, self._domain):
+        if found is None or domain not in (LOCALHOST, self._domain) or not NUMBER.fullmatch(number):
             return None
         scheme = connection.url.scheme.replace("ws", "http")
         return Place(found[2], int(found[1]), f"{scheme}://{host}")

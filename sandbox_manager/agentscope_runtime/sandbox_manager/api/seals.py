@@ -1,4 +1,4 @@
-"""Statements that only the manager's key can make: for links that live long, and that nobody has to remember.
+"""Statements that only this manager can make: for links that live long, and that nobody has to remember.
 
 They are readable for whoever holds the link, and end by themselves. Not here: short-lived secrets, which are
 remembered and can be used up (`grants`).
