@@ -76,7 +76,7 @@ SPECS = (
         "Resize the page.",
         {"width": number("number", "In pixels.", 1), "height": number("number", "In pixels.", 1)},
         returns=PAGE,
-        fails=(NO_PAGE,),
+        fails=(NO_PAGE, "It would have more than 8192 pixels in one direction."),
     ),
     _spec(
         "snapshot",

@@ -12,11 +12,13 @@ from browser_box import BrowserBox, browser_box
 from managers import eventually
 from playwright.sync_api import Browser, Playwright, sync_playwright
 from real_box import stdout
+from rfb_viewer import CONTROL, viewer
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 pytestmark = pytest.mark.docker
 
+ENTER = 0xFF0D
 BROWSER_PROCESS = ("pgrep", "-of", "^/usr/lib/chromium/chromium --user-data-dir")
 
 
@@ -83,6 +85,14 @@ def test_playwright_and_the_tools_see_the_same_page(playwright: Playwright, web:
         other.goto("http://example.com/form")
         assert "- 2: " in web.ok("browser_tab_list")
         assert len(other.screenshot()) > 1000
+
+
+def test_a_person_sees_what_a_program_does(playwright: Playwright, web: BrowserBox) -> None:
+    """There is one browser: that of the program is the one on the screen."""
+    web.ok("browser_navigate", url="http://example.com/")
+    with driving(playwright, web) as browser, viewer(web.desktop_url(), web.token) as person:
+        browser.contexts[0].pages[0].evaluate("document.body.style.background = 'rgb(0, 0, 255)'")
+        eventually(lambda: person.screen().getpixel((1200, 700)) == (0, 0, 255), 3, "the screen is blue", 0.02)
 
 
 def test_the_tools_survive_a_program_that_leaves_and_closes_everything(playwright: Playwright, web: BrowserBox) -> None:
@@ -161,6 +171,20 @@ def test_a_download_in_a_context_of_its_own_lands_there_too(playwright: Playwrig
         assert begun.value.failure() is None
         assert stdout(web.shell("cat report.bin 'report (1).bin'")) == "mine\ncontents of the file"
     web.shell("rm -f report*.bin")
+
+
+def test_a_download_that_a_person_began_lands_there_too(web: BrowserBox) -> None:
+    """By typing an address on the desktop; the next tool tells of it."""
+    web.shell("rm -f report*.bin")
+    web.ok("browser_navigate", url="http://example.com/downloads")
+    with viewer(web.desktop_url(), web.token) as person:
+        person.press(CONTROL, ord("l"))
+        for letter in "http://example.com/file":
+            person.press(ord(letter))
+        person.press(ENTER)
+        eventually(lambda: "report.bin" in stdout(web.shell("ls")), 10, "the file is there")
+    assert "Downloaded file report.bin to /workspace/report.bin" in web.ok("browser_snapshot")
+    web.shell("rm -f report.bin")
 
 
 def test_files_are_uploaded_from_both_sides(playwright: Playwright, web: BrowserBox) -> None:
