@@ -104,11 +104,11 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         code = "not_found" if e.status == 404 else "invalid_request"
         detail = f"{request.method} {request.path}: {e.reason}"
         response = problem_response(e.status, code, e.reason, detail)
-    except ConnectionError:
-        raise  # the caller has left, or an answer was torn on purpose: aiohttp closes the connection
-    except Exception:
-        # The outermost place: a bug in one handler must not end the connection without a word.
-        log.exception("%s %s failed", request.method, request.path)
+    except Exception as e:
+        # The outermost place: a bug in one handler must not end the connection without a word. But where the caller has
+        # left, or the answer was torn on purpose, there is nobody to tell.
+        if not (isinstance(e, ConnectionError) and (request.transport is None or request.transport.is_closing())):
+            log.exception("%s %s failed", request.method, request.path)
         response = problem_response(500, "internal_error", "Internal error", "a bug in the box; its log has the trace")
     if request.headers.get("Upgrade", "").lower() == "websocket" and isinstance(response.body, bytes):
         response.headers[SOCKET_HEADER] = response.body[:SOCKET_HEADER_MAX].decode()  # ASCII, since json escapes

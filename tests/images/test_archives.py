@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import socket
 import tarfile
 from collections.abc import Iterator
@@ -97,6 +98,26 @@ def test_many_uploads_that_stand_still_do_not_hold_others(shared_box: RealBox) -
         for sock in sockets:
             sock.close()
     eventually(lambda: "slow" not in stdout(shared_box.shell("ls -A")), 5, "the parts are removed")
+
+
+def test_readers_who_leave(fresh_box: RealBox) -> None:
+    """The box ends what it did for them at once, keeps nothing open, and finds nothing of it worth a word."""
+    if os.geteuid() != 0:
+        pytest.skip("only root sees what processes of other users have open")
+    fresh_box.shell("mkdir d; truncate -s 1G d/big")
+
+    def open_files() -> int:
+        (server,) = (row[1] for row in fresh_box.container.top()["Processes"] if "sandbox_server" in row[-1][:60])
+        return len(os.listdir(f"/proc/{server}/fd"))
+
+    before = open_files()
+    for where in ("content?path=d/big", "archive?path=d", "watch?path=d"):
+        for _ in range(20):
+            with fresh_box.http.stream("GET", f"/files/{where}", timeout=10) as answer:
+                assert answer.status_code == 200
+                next(answer.iter_raw())
+    eventually(lambda: open_files() <= before, 5, "everything is closed")
+    assert b"Traceback" not in fresh_box.container.logs()
 
 
 @pytest.mark.parametrize(

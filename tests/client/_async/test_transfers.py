@@ -9,7 +9,7 @@ import pytest
 from scripted_manager import KEY, ScriptedManager
 
 from agentscope_runtime.sandbox import BaseSandboxAsync
-from agentscope_runtime.sandbox.errors import FileError, FileNotFound, ManagerUnreachable
+from agentscope_runtime.sandbox.errors import FileError, FileNotFound, ManagerUnreachable, SandboxDied
 
 CONTENT = bytes(range(256)) * 20_000
 
@@ -47,7 +47,7 @@ async def test_there_and_back(tmp_path: Path) -> None:
 
 
 async def test_a_download_that_breaks_off(manager: ScriptedManager, tmp_path: Path) -> None:
-    """The error says that the connection broke; nothing of the file, or the folder, is here."""
+    """The error says that the connection broke, or what became of the sandbox; nothing of the file is here."""
     async with BaseSandboxAsync(base_url=manager.url, bearer_token=KEY) as box:
         for kind in ("file", "dir"):
             manager.then_say(b'{"name": "x", "path": "/workspace/x", "type": "%s"}' % kind.encode())
@@ -55,3 +55,8 @@ async def test_a_download_that_breaks_off(manager: ScriptedManager, tmp_path: Pa
             with pytest.raises(ManagerUnreachable, match="broke"):
                 await box.fs.download_async("x", tmp_path / "new" / "x")
             assert os.listdir(tmp_path / "new") == []
+        manager.then_say(b'{"name": "x", "path": "/workspace/x", "type": "file"}')
+        manager.then_hang_up_midway(b"the beginning")
+        manager.then_refuse(SandboxDied("it died"))
+        with pytest.raises(SandboxDied, match="it died"):
+            await box.fs.download_async("x", tmp_path / "new" / "x")

@@ -172,9 +172,14 @@ async def test_a_caller_who_leaves_in_mid_download_ends_it(
     await asyncio.wait_for(box.ended.wait(), 10)
 
 
-async def test_a_box_that_breaks_off_is_noticed(streaming: tuple[StreamingBox, httpx.AsyncClient]) -> None:
-    """After the first byte there is no error any more, but the answer is not whole either."""
+async def test_a_box_that_breaks_off_is_noticed(
+    streaming: tuple[StreamingBox, httpx.AsyncClient], caplog: pytest.LogCaptureFixture
+) -> None:
+    """After the first byte there is no error any more, but the answer is not whole either; the log has a line of it."""
     box, http = streaming
     box.go.set()
     with pytest.raises(httpx.RemoteProtocolError):
         await http.get(FILE, params={"path": "broken"})
+    (line,) = (record for record in caplog.records if record.name.endswith("api.gateway"))
+    assert "/files/content of sandbox sbx-1 broke off" in line.getMessage()
+    assert not [record for record in caplog.records if record.exc_info]

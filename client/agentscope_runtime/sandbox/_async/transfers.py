@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from agentscope_runtime.sandbox import calls
 from agentscope_runtime.sandbox._async.holding import HoldingAsync
 from agentscope_runtime.sandbox.arriving import ArrivingFile, ArrivingFolder
-from agentscope_runtime.sandbox.errors import FileError
+from agentscope_runtime.sandbox.errors import FileError, ManagerUnreachable
 from agentscope_runtime.sandbox.transport import CHUNK
 from agentscope_runtime.sandbox.trees import OutsideLinks, pack
 from agentscope_runtime.sandbox.types import Entry
@@ -36,6 +36,10 @@ async def download_async(held: HoldingAsync, path: str, place: Path, outside_lin
             async for chunk in stream:
                 await run_blocking_async(arriving.feed, chunk)
             await run_blocking_async(arriving.keep)
+        except ManagerUnreachable:
+            # The manager breaks a stream off where the sandbox is no more: then it says so, and why.
+            await held.do_async(calls.sandbox)
+            raise
         finally:
             with shielded_async():
                 await run_blocking_async(arriving.drop)

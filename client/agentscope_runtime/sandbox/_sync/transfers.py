@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from agentscope_runtime.sandbox import calls
 from agentscope_runtime.sandbox._sync.holding import Holding
 from agentscope_runtime.sandbox.arriving import ArrivingFile, ArrivingFolder
-from agentscope_runtime.sandbox.errors import FileError
+from agentscope_runtime.sandbox.errors import FileError, ManagerUnreachable
 from agentscope_runtime.sandbox.transport import CHUNK
 from agentscope_runtime.sandbox.trees import OutsideLinks, pack
 from agentscope_runtime.sandbox.types import Entry
@@ -37,6 +37,10 @@ def download(held: Holding, path: str, place: Path, outside_links: OutsideLinks)
             for chunk in stream:
                 run_blocking(arriving.feed, chunk)
             run_blocking(arriving.keep)
+        except ManagerUnreachable:
+            # The manager breaks a stream off where the sandbox is no more: then it says so, and why.
+            held.do(calls.sandbox)
+            raise
         finally:
             with shielded():
                 run_blocking(arriving.drop)

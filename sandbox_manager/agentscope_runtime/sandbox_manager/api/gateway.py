@@ -7,6 +7,7 @@ milliseconds. Not here: which paths there are (`tools`, `files`), and the connec
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,13 +17,15 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from agentscope_runtime.sandbox.errors import InternalError, NotAuthorized, SandboxNotFound
+from agentscope_runtime.sandbox.errors import InternalError, NotAuthorized, SandboxError, SandboxNotFound
 
 if TYPE_CHECKING:
     import aiohttp
 
     from agentscope_runtime.sandbox_manager.box import Box
     from agentscope_runtime.sandbox_manager.pool import Pool
+
+logger = logging.getLogger(__name__)
 
 FOREIGN_CONTENT = {
     "X-Content-Type-Options": "nosniff",
@@ -126,11 +129,19 @@ class Stream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the answer as it comes, no faster than the caller takes it."""
-        async with answer(self._pool, self._sandbox_id, self._ask) as response:
-            headers = list(self.raw_headers)
-            headers += [(name, value.encode()) for name, key in PASSED.items() if (value := response.headers.get(key))]
-            await send({"type": "http.response.start", "status": response.status, "headers": headers})
-            await unless_left(receive, _copy(response, send))
+        begun = False
+        try:
+            async with answer(self._pool, self._sandbox_id, self._ask) as response:
+                passed = {name: response.headers.get(key) for name, key in PASSED.items()}
+                headers = [*self.raw_headers, *((name, value.encode()) for name, value in passed.items() if value)]
+                begun = True
+                await send({"type": "http.response.start", "status": response.status, "headers": headers})
+                await unless_left(receive, _copy(response, send))
+        except SandboxError as error:
+            if not begun:
+                raise
+            # Too late to tell the caller, who sees that the answer is not whole: the server closes the connection.
+            logger.warning("%s of sandbox %s broke off: %s", self._ask.path, self._sandbox_id, error.detail)
 
 
 class Download(Stream):
