@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import docker
-from bench import cold, desktop, files, gateway, imports, mcp, page, report, size, streaming, warm
+from bench import cold, commands, desktop, files, gateway, imports, mcp, page, report, size, streaming, warm
 from managers import ROOT, Server
 
 from agentscope_runtime.sandbox.registry import SandboxRegistry
@@ -24,7 +24,13 @@ def base_measures(n: int) -> list[report.Series]:
     """Measure everything that needs base sandboxes only."""
     with Server.temporary(DEFAULT_SANDBOX_TYPE="base", POOL_SIZE="3") as server:
         memory = size.memory(server, "base")
-        return [*warm.base_sessions(server, n), *gateway.cells(server, n), *mcp.calls(server, n), memory]
+        return [
+            *warm.base_sessions(server, n),
+            *gateway.cells(server, n),
+            *mcp.calls(server, n),
+            *commands.streams(server, n),
+            memory,
+        ]
 
 
 def browser_measures(n: int) -> list[report.Series]:

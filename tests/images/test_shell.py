@@ -34,6 +34,35 @@ def test_exit_code_decides(shared_box: RealBox) -> None:
     assert noisy["isError"] is False and stderr(noisy) == "careful\n"
 
 
+def test_folder_variables_and_time_are_the_calls_own(shared_box: RealBox) -> None:
+    """Each reaches the command and nothing else; a folder that is none is a failure that says so."""
+    where = shared_box.call("run_shell_command", command="pwd; echo $MINE", cwd="/usr", environment={"MINE": "grün"})
+    assert stdout(where) == "/usr\ngrün\n"
+    assert stdout(shared_box.shell("pwd; echo ${MINE-none}")) == "/workspace\nnone\n"
+    nowhere = shared_box.call("run_shell_command", command="pwd", cwd="/nowhere")
+    assert nowhere["isError"] is True and part(nowhere, "returncode") == "126"
+    assert "/nowhere: No such file or directory" in stderr(nowhere)
+    late = shared_box.call("run_shell_command", command="sleep 100", timeout=0.3)
+    assert part(late, "returncode") == "124" and "timed out after 0.3 s" in stderr(late)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ({"environment": {"A B": "1"}}, "'A B' must fit the pattern"),
+        ({"environment": {"A": 1}}, "member 'A' must be a string"),
+        ({"timeout": 0}, "'timeout' must be 0.01 or more"),
+        ({"cwd": 5}, "'cwd' must be a string or null"),
+    ],
+)
+def test_wrong_arguments_are_named(shared_box: RealBox, arguments: dict[str, object], reason: str) -> None:
+    """They are the caller's mistake, not a failure of the command."""
+    body = {"arguments": {"command": "true", **arguments}}
+    answer = shared_box.http.post("/tools/run_shell_command", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+    assert reason in answer.json()["detail"]
+
+
 def test_signal_is_an_exit_code(shared_box: RealBox) -> None:
     """A command that a signal ends has the exit code that shells give it."""
     assert part(shared_box.shell("kill -SEGV $$"), "returncode") == "139"

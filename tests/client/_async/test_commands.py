@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+import docker
 import pytest
 
 from agentscope_runtime.sandbox import BaseSandboxAsync
-from agentscope_runtime.sandbox.errors import CallTimeout, CommandNotFound, InvalidRequest
+from agentscope_runtime.sandbox.errors import CallTimeout, CommandNotFound, InvalidRequest, SandboxDied
 from agentscope_runtime.sandbox.output import CommandResult, OutputChunk
 
 pytestmark = pytest.mark.docker
@@ -62,6 +63,39 @@ async def test_a_command_in_the_background(box: BaseSandboxAsync) -> None:
     await command.remove_async()
     with pytest.raises(CommandNotFound, match=command.command_id):
         await box.commands.get_async(command.command_id)
+
+
+async def test_a_shell_command_takes_folder_variables_and_time(box: BaseSandboxAsync) -> None:
+    """The tool's method has them, too, and as before without them."""
+    result = await box.run_shell_command("pwd; echo $WORD", 5, "/usr", {"WORD": "x"})
+    assert result["content"][0]["text"] == "/usr\nx\n"
+    late = await box.run_shell_command("sleep 100", timeout=0.5)
+    assert "timed out after 0.5 s" in late["content"][1]["text"]
+
+
+async def test_terminals_are_linked(box: BaseSandboxAsync) -> None:
+    """The main one is always the same; a command has one of its own; each link opens the page."""
+    place = f"{box.base_url}/terminal/{box.sandbox_id}#ticket="
+    first, second = await box.get_terminal_url_async(), box.terminal_url
+    assert first.startswith(place) and second.startswith(place) and first != second
+    assert (await box.get_terminal_url_async(command="top", control=False)).startswith(place)
+    with pytest.raises(CommandNotFound, match="there is no terminal 'none'"):
+        await box.get_terminal_url_async("none")
+    with pytest.raises(InvalidRequest, match="for a new one"):
+        await box.get_terminal_url_async("main", cwd="/")
+
+
+async def test_a_sandbox_that_dies_is_told(box: BaseSandboxAsync) -> None:
+    """Who follows a command hears that the sandbox died, not that a connection broke."""
+    container = (await box.get_info_async())["container_id"]
+
+    def kill(_: OutputChunk) -> None:
+        engine = docker.from_env()
+        engine.containers.get(container).kill()
+        engine.close()
+
+    with pytest.raises(SandboxDied, match="ended with exit code 137"):
+        await box.commands.run_async("echo begun; sleep 1005", on_output=kill)
 
 
 async def test_commands_are_ended(box: BaseSandboxAsync) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import docker
 import pytest
 
 from agentscope_runtime.sandbox import BaseSandbox
-from agentscope_runtime.sandbox.errors import CallTimeout, CommandNotFound, InvalidRequest
+from agentscope_runtime.sandbox.errors import CallTimeout, CommandNotFound, InvalidRequest, SandboxDied
 from agentscope_runtime.sandbox.output import CommandResult, OutputChunk
 
 pytestmark = pytest.mark.docker
@@ -63,6 +64,39 @@ def test_a_command_in_the_background(box: BaseSandbox) -> None:
     command.remove()
     with pytest.raises(CommandNotFound, match=command.command_id):
         box.commands.get(command.command_id)
+
+
+def test_a_shell_command_takes_folder_variables_and_time(box: BaseSandbox) -> None:
+    """The tool's method has them, too, and as before without them."""
+    result = box.run_shell_command("pwd; echo $WORD", 5, "/usr", {"WORD": "x"})
+    assert result["content"][0]["text"] == "/usr\nx\n"
+    late = box.run_shell_command("sleep 100", timeout=0.5)
+    assert "timed out after 0.5 s" in late["content"][1]["text"]
+
+
+def test_terminals_are_linked(box: BaseSandbox) -> None:
+    """The main one is always the same; a command has one of its own; each link opens the page."""
+    place = f"{box.base_url}/terminal/{box.sandbox_id}#ticket="
+    first, second = box.get_terminal_url(), box.terminal_url
+    assert first.startswith(place) and second.startswith(place) and first != second
+    assert (box.get_terminal_url(command="top", control=False)).startswith(place)
+    with pytest.raises(CommandNotFound, match="there is no terminal 'none'"):
+        box.get_terminal_url("none")
+    with pytest.raises(InvalidRequest, match="for a new one"):
+        box.get_terminal_url("main", cwd="/")
+
+
+def test_a_sandbox_that_dies_is_told(box: BaseSandbox) -> None:
+    """Who follows a command hears that the sandbox died, not that a connection broke."""
+    container = (box.get_info())["container_id"]
+
+    def kill(_: OutputChunk) -> None:
+        engine = docker.from_env()
+        engine.containers.get(container).kill()
+        engine.close()
+
+    with pytest.raises(SandboxDied, match="ended with exit code 137"):
+        box.commands.run("echo begun; sleep 1005", on_output=kill)
 
 
 def test_commands_are_ended(box: BaseSandbox) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import suppress
 from inspect import isawaitable
 from signal import Signals
 from types import TracebackType
@@ -13,7 +14,7 @@ from typing import Any, Self
 from agentscope_runtime.sandbox import calls, wire
 from agentscope_runtime.sandbox._async.connection import DownloadAsync
 from agentscope_runtime.sandbox._async.holding import HoldingAsync
-from agentscope_runtime.sandbox.errors import CallTimeout, InternalError
+from agentscope_runtime.sandbox.errors import CallTimeout, InternalError, InvalidRequest, ManagerUnreachable
 from agentscope_runtime.sandbox.output import Collected, CommandResult, OutputChunk, OutputLines
 
 WAIT = 20.0
@@ -75,6 +76,10 @@ class OutputAsync(AsyncIterator[OutputChunk]):
             self._bytes = await self._held.connection.download_async(self._call, None)
         try:
             self._ready.extend(self._lines.feed(await anext(self._bytes)))
+        except ManagerUnreachable:
+            with suppress(InvalidRequest):  # it was closed here
+                await self._held.do_async(calls.sandbox)  # says what is gone, if it is not the manager
+            raise
         except (ValueError, KeyError, TypeError) as error:
             await self.aclose()
             raise InternalError(

@@ -6,6 +6,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterator, Awaitable, Callable, Mapping
+from contextlib import suppress
 from inspect import isawaitable
 from signal import Signals
 from types import TracebackType
@@ -14,7 +15,7 @@ from typing import Any, Self
 from agentscope_runtime.sandbox import calls, wire
 from agentscope_runtime.sandbox._sync.connection import Download
 from agentscope_runtime.sandbox._sync.holding import Holding
-from agentscope_runtime.sandbox.errors import CallTimeout, InternalError
+from agentscope_runtime.sandbox.errors import CallTimeout, InternalError, InvalidRequest, ManagerUnreachable
 from agentscope_runtime.sandbox.output import Collected, CommandResult, OutputChunk, OutputLines
 
 WAIT = 20.0
@@ -70,6 +71,10 @@ class Output(Iterator[OutputChunk]):
             self._bytes = self._held.connection.download(self._call, None)
         try:
             self._ready.extend(self._lines.feed(next(self._bytes)))
+        except ManagerUnreachable:
+            with suppress(InvalidRequest):  # it was closed here
+                self._held.do(calls.sandbox)  # says what is gone, if it is not the manager
+            raise
         except (ValueError, KeyError, TypeError) as error:
             self.close()
             raise InternalError(
