@@ -6,6 +6,7 @@ Not here: which servers there are, and how their tools are named beside others (
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Callable
 from enum import StrEnum
@@ -30,6 +31,8 @@ REFRESH_S = 0.2
 """Between two looks at tools that change."""
 MOST_TOOLS = 512
 MOST_PAGES = 64
+LISTING_LIMIT = 4 << 20
+"""Bytes of what a server says of its tools, all together; it is kept."""
 
 ToolInfo = dict[str, Any]
 
@@ -182,12 +185,16 @@ class McpServer:
     async def _list(self, rpc: Rpc) -> list[ToolInfo]:
         tools: dict[str, ToolInfo] = {}
         cursor: Any = None
+        size = 0
         for _ in range(MOST_PAGES):
             page = await rpc.request("tools/list", {} if cursor is None else {"cursor": cursor}, self.config.timeout)
             listed = page.get("tools")
             for tool in listed if isinstance(listed, list) else []:
                 if _is_tool(tool) and len(tools) < MOST_TOOLS:
                     tools.setdefault(tool["name"], tool)
+                    size += len(json.dumps(tool))
+            if size > LISTING_LIMIT:
+                raise Refused(0, f"it says more than {LISTING_LIMIT >> 20} MiB of its tools")
             if (cursor := page.get("nextCursor")) is None:
                 break
         return list(tools.values())

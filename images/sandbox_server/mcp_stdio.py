@@ -23,6 +23,8 @@ LOG_LIMIT = 8192
 SAID_CHARACTERS = 2000
 GRACE_S = 1.0
 """Seconds between the end of its stdin, which asks it to end, and the signal that ends it."""
+LAST_WORDS_S = 0.5
+"""Seconds in which what it wrote before its end is read."""
 NOT_FOUND = 127
 NOT_EXECUTABLE = 126
 
@@ -36,7 +38,7 @@ class StdioLine:
         self._userland = userland
         self._process: Process | None = None
         self._log = Capture(LOG_LIMIT)
-        self._reading: asyncio.Task[None] | None = None
+        self._attending: asyncio.Task[None] | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._pipes: list[asyncio.BaseTransport] = []
 
@@ -53,7 +55,7 @@ class StdioLine:
         )
         self._pipes = [inward, outward]
         self._writer = asyncio.StreamWriter(outward, flow, None, loop)
-        self._reading = asyncio.create_task(self._read(lines, deliver, ended))
+        self._attending = asyncio.create_task(self._attend(lines, deliver, ended))
 
     async def send(self, message: Message) -> None:
         """Write a line, as fast as the server reads; see `Line`."""
@@ -79,15 +81,16 @@ class StdioLine:
         if self._process is not None:
             try:
                 async with asyncio.timeout(GRACE_S):
-                    await self._process.wait()
+                    await self._process.gone()
             except TimeoutError:
                 pass
             finally:
+                self._process.kill_group()
                 self._process.kill_tree()
             await self._process.wait()
-        if self._reading is not None:
-            self._reading.cancel()
-            await asyncio.gather(self._reading, return_exceptions=True)
+        if self._attending is not None:
+            self._attending.cancel()
+            await asyncio.gather(self._attending, return_exceptions=True)
         for pipe in self._pipes:
             pipe.close()
         self._log.close()
@@ -108,30 +111,34 @@ class StdioLine:
                 env=environment,
                 start_new_session=True,
             )
-        except (OSError, ValueError, PartFailed) as e:
+        except BaseException as e:
             self._log.abandon()
-            raise Lost(f"it could not be started: {e}") from e
+            if isinstance(e, OSError | ValueError | PartFailed):
+                raise Lost(f"it could not be started: {e}") from e
+            raise
         self._log.begin()
         self._process = Process(popen)
         return popen
 
-    async def _read(
+    async def _attend(
         self, lines: asyncio.StreamReader, deliver: Callable[[Message], None], ended: Callable[[str], None]
     ) -> None:
+        """Hear the server until it ends, or closes its stdout, which is the same; then end what it started."""
         assert self._process is not None
-        reason = ""
+        reading = asyncio.create_task(_read(lines, deliver))
+        gone = asyncio.create_task(self._process.gone())
         try:
-            count = 0
-            while line := await lines.readline():
-                if (message := _message(line)) is not None:
-                    deliver(message)
-                if (count := count + 1) % TURN == 0:
-                    await asyncio.sleep(0)  # lines that are there already are read without one
-        except ValueError:
-            reason = f"it sent a message of more than {MESSAGE_LIMIT >> 20} MiB"
-        self._process.kill_tree()  # one that has closed its stdout has nothing more to say
-        code = await self._process.wait()
-        ended(reason or self._obituary(code))
+            await asyncio.wait({reading, gone}, return_when=asyncio.FIRST_COMPLETED)
+            self._process.kill_group()
+            await asyncio.wait({reading}, timeout=LAST_WORDS_S)  # a child elsewhere may hold the pipe for ever
+            self._process.kill_tree()
+            code = await self._process.wait()
+            reason = reading.result() if reading.done() else ""
+            ended(reason or self._obituary(code))
+        finally:
+            for task in (reading, gone):
+                task.cancel()
+            await asyncio.gather(reading, gone, return_exceptions=True)
 
     def _obituary(self, code: int) -> str:
         said = self.said()
@@ -139,6 +146,20 @@ class StdioLine:
         if code in (NOT_FOUND, NOT_EXECUTABLE) and self._config.command in said:
             return f"the command {self._config.command!r} was not found in the sandbox, or cannot be run{told}"
         return f"it ended with exit code {code}{told}"
+
+
+async def _read(lines: asyncio.StreamReader, deliver: Callable[[Message], None]) -> str:
+    """Deliver messages until there are no more; return why, unless it is the end of the stream."""
+    count = 0
+    try:
+        while line := await lines.readline():
+            if (message := _message(line)) is not None:
+                deliver(message)
+            if (count := count + 1) % TURN == 0:
+                await asyncio.sleep(0)  # lines that are there already are read without one
+    except ValueError:
+        return f"it sent a message of more than {MESSAGE_LIMIT >> 20} MiB"
+    return ""
 
 
 def _message(line: bytes) -> Message | None:

@@ -67,6 +67,17 @@ class Process:
         code = await wait_for_exit(self._popen)
         return code if code >= 0 else 128 - code
 
+    async def gone(self) -> None:
+        """Wait for its end, and leave its number taken, so that it still names its group."""
+        if self._popen.returncode is None:
+            await _exited(self.pid)
+
+    def kill_group(self) -> None:
+        """Kill what is in its group, also after its own end; nothing once that end was waited for."""
+        if self._popen.returncode is None:  # else its number may be somebody else's by now
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
+
     def kill_tree(self) -> None:
         """Kill it, its group and all its descendants, also those in sessions of their own; later calls do nothing.
 
@@ -142,16 +153,20 @@ async def wait_for_exit(popen: subprocess.Popen[bytes]) -> int:
     """Wait for the end of a child without blocking the loop; return what `Popen.wait` returns."""
     if popen.poll() is not None:
         return popen.returncode
+    await _exited(popen.pid)
+    return popen.wait()
+
+
+async def _exited(pid: int) -> None:
     loop = asyncio.get_running_loop()
     exited: asyncio.Future[None] = loop.create_future()
-    pidfd = os.pidfd_open(popen.pid)
+    pidfd = os.pidfd_open(pid)
     try:
         loop.add_reader(pidfd, _set, exited)
         await exited
     finally:
         loop.remove_reader(pidfd)
         os.close(pidfd)
-    return popen.wait()
 
 
 def _set(future: asyncio.Future[None]) -> None:

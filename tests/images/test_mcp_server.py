@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 from mcp.server.fastmcp import FastMCP
-from mcp_servers import listening, official, open_land, small
+from mcp_servers import SMALL, listening, official, open_land, small
 
 from sandbox_server.mcp_configs import Remote, Stdio, parse
 from sandbox_server.mcp_http import HttpLine, SseLine
@@ -141,6 +142,24 @@ async def test_tools_that_change_are_listed_anew() -> None:
     async with _running(small("grow")) as server:
         await server.call("grow", {}, None)
         await _until(lambda: [tool["name"] for tool in server.tools] == ["grow", "grown"])
+
+
+async def test_the_end_of_a_server_is_noticed_although_a_child_holds_its_stdout() -> None:
+    """The child ends, too."""
+    fork = 'print(__import__("subprocess").Popen(["sleep", "1000"]).pid, file=sys.stderr, flush=True)'
+    script = SMALL.replace("os._exit(3)", f"{fork}; os._exit(3)")
+    async with _running({"command": sys.executable, "args": ["-c", script, "die"]}) as server:
+        said = (await server.call("die", {}, 20))["content"][0]["text"]
+        assert "exit code 3" in said
+        child = int(said.rpartition("I was told to")[2].split(";")[0].split()[0])
+        await _until(lambda: not _alive(child))
+
+
+async def test_a_server_that_says_too_much_of_its_tools_is_refused() -> None:
+    """What it says is kept, so there is a limit."""
+    script = SMALL.replace('"Does "', '"D" * (3 << 20)')
+    with pytest.raises(ServerFailed, match="more than 4 MiB"):
+        await _server({"command": sys.executable, "args": ["-c", script, "a,b"]}).start()
 
 
 async def test_closing_ends_what_the_server_started() -> None:
