@@ -22,7 +22,14 @@ SPEC = ToolSpec(
             f"The name of the kernel; one that there is not yet is started, up to {KERNELS_MAX}.",
             default=MAIN,
             pattern=f"^{NAME}$",
-        )
+        ),
+        "timeout": {
+            "type": "number",
+            "minimum": 0.01,
+            "maximum": 3600,
+            "description": "Seconds it may take, its turn included, before it is interrupted.",
+            "default": 60,
+        },
     },
     returns="A text with the description `stdout`: what was printed, and the value as `Out[n]: …`; a text `stderr` if "
     "there is any; then what was displayed: images as images, and HTML, SVG, Markdown, LaTeX and JSON as resources "

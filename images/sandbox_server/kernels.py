@@ -104,7 +104,7 @@ class Kernels:
                 there = ", ".join(self._kernels)
                 return failure(f"all {KERNELS_MAX} kernels of the sandbox are taken: use one of {there}, or stop one")
             self._kernels[name] = self._made(name)
-        return await self._kernels[name].run(arguments["code"], timeout_s)
+        return await self._kernels[name].run(arguments["code"], arguments.get("timeout", timeout_s))
 
     def _made(self, name: str) -> Kernel:
         assert re.fullmatch(NAME, name), name

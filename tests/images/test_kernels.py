@@ -109,6 +109,13 @@ def test_an_interrupt_reaches_a_running_cell_at_once(box: RealBox, code: str) ->
     assert stdout(cell(box, "print(kept)", "work")) == "yes\n"
 
 
+def test_a_time_of_its_own(box: RealBox) -> None:
+    """A cell may be given its time as an argument, by callers that have no other way to say it."""
+    body = {"arguments": {"code": "while True: pass", "kernel": "timed", "timeout": 0.5}}
+    result = box.http.post("/tools/run_ipython_cell", json=body, timeout=10).json()
+    assert "timed out after 0.5 s" in stderr(result)
+
+
 def test_an_interrupt_without_a_cell(box: RealBox) -> None:
     """It says that there was nothing to interrupt, and harms nothing."""
     cell(box, "x = 1", "calm")

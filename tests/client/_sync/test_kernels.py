@@ -51,6 +51,7 @@ def test_a_cell_names_its_kernel(manager: ScriptedManager) -> None:
     """The main one need not be named."""
     with BaseSandbox(base_url=manager.url, bearer_token=KEY) as box:
         box.run_ipython_cell("1")
-        box.run_ipython_cell("1", kernel="second")
+        box.run_ipython_cell("1", kernel="second", timeout=300)
     sent = [seen.body["arguments"] for seen in manager.seen if "/tools/" in seen.path]
     assert sent == [{"code": "1"}, {"code": "1", "kernel": "second"}]
+    assert [seen.body.get("timeout") for seen in manager.seen if "/tools/" in seen.path] == [None, 300]

@@ -23,7 +23,7 @@ class BaseSandbox(Sandbox):
     ```
     """
 
-    def run_ipython_cell(self, code: str, kernel: str = "main") -> ToolResult:
+    def run_ipython_cell(self, code: str, kernel: str = "main", timeout: float | None = None) -> ToolResult:
         """Run Python code in an IPython session whose variables stay from one call to the next.
 
         Returns what the code printed, the value of its last expression (as `Out[n]: …`), what it wrote to stderr,
@@ -33,9 +33,10 @@ class BaseSandbox(Sandbox):
         Args:
             code: The Python code to run; IPython's `%magics` and `!commands` work, too.
             kernel: The name of the session; cells of different ones run at the same time. A new name starts a new one.
+            timeout: Seconds it may take before it is interrupted; 60 if nothing is said.
         """
         chosen = {} if kernel == "main" else {"kernel": kernel}
-        return self.call_tool("run_ipython_cell", {"code": code, **chosen})
+        return self.call_tool("run_ipython_cell", {"code": code, **chosen}, timeout)
 
     def run_shell_command(
         self,
