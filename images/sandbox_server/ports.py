@@ -29,6 +29,8 @@ from sandbox_server.sockets import pair
 HEAD = "X-Port-Head"
 HEAD_LIMIT = 64 << 10
 """Bytes of a head; cookies alone may take eight thousand."""
+HEAD_MAX = 60_000
+"""The same of what goes out, with room for the line around it."""
 MESSAGE_LIMIT = 16 << 20
 """Bytes of one WebSocket message."""
 CONNECTIONS = 256
@@ -133,7 +135,10 @@ class PortRoutes:
         async with answer:
             if not 200 <= answer.status < 600:
                 raise _failed(f"what listens on port {port} answered with the status {answer.status}, which is none")
-            response.headers[HEAD] = _described(answer)
+            described = _described(answer)
+            if len(described) > HEAD_MAX:
+                raise _failed(f"what listens on port {port} answered with headers of {len(described)} bytes: too many")
+            response.headers[HEAD] = described
             if answer.content_length is not None and head.method != "HEAD":
                 response.content_length = answer.content_length
             await response.prepare(request)

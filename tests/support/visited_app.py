@@ -33,6 +33,7 @@ async def visited_app(host: str = "127.0.0.1") -> AsyncIterator[Visited]:
     app.router.add_get("/events", _events(seen))
     app.router.add_get("/broken", _broken)
     app.router.add_get("/status/{status}", _status)
+    app.router.add_get("/long", _long)
     app.router.add_get("/cookie", _cookie)
     app.router.add_get("/to/{where:.*}", _redirect)
     app.router.add_get("/missing", _missing)
@@ -83,6 +84,10 @@ async def _redirect(request: web.Request) -> web.Response:
 
 async def _status(request: web.Request) -> web.Response:
     return web.Response(status=int(request.match_info["status"]), text="x")
+
+
+async def _long(_: web.Request) -> web.Response:
+    return web.Response(headers={f"X-{number}": "x" * 5000 for number in range(14)})
 
 
 async def _broken(request: web.Request) -> web.StreamResponse:

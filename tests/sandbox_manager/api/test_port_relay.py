@@ -90,6 +90,18 @@ async def test_methods_statuses_and_lengths_pass(manager: Manager, program: Visi
         assert (await http.patch(url, content=b"x" * 10)).json()["body"] == "x" * 10
 
 
+async def test_heads_that_are_too_long_are_refused(manager: Manager, program: Visited) -> None:
+    """Each way, and by who is to blame for them."""
+    url, _ = await by_path(manager, program)
+    async with httpx.AsyncClient(trust_env=False, timeout=20) as http:
+        several = {f"X-{number}": "x" * 7000 for number in range(4)}
+        assert (await http.get(url, headers=several)).status_code == 200
+        asked = await http.get(url, headers={"X-Long": '"' * 31_000})
+        assert (asked.status_code, asked.json()["code"]) == (422, "invalid_request")
+        answered = await http.get(f"{url}long")
+        assert (answered.status_code, answered.json()["code"]) == (502, "port_failed")
+
+
 async def test_redirections_and_cookies_stay_with_the_visited_place(manager: Manager, program: Visited) -> None:
     """Whole or not, by host and by path; what would reach beyond it is dropped."""
     visitor, origin, sandbox = await opened(manager, program)
@@ -187,6 +199,13 @@ async def test_a_websocket_ends_with_the_lease_and_with_the_reason(manager: Mana
         async with socket(manager, visitor, origin):
             pass
     assert refusal.value.response.status_code == 404
+
+
+async def test_a_page_by_path_opens_websockets_without_an_origin(manager: Manager, program: Visited) -> None:
+    """It says `null`; the program hears what it knows."""
+    url, _ = await by_path(manager, program)
+    async with connect(f"{url.replace('http', 'ws')}socket", origin=Origin("null"), proxy=None) as talk:
+        assert json.loads(await talk.recv())["origin"] == f"http://localhost:{program.port}"
 
 
 async def test_a_websocket_to_nobody_says_so(manager: Manager) -> None:

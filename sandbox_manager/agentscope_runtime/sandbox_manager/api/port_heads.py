@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from agentscope_runtime.sandbox.errors import InvalidRequest
 from agentscope_runtime.sandbox_manager.api.port_places import Place
 
 Headers = list[tuple[str, str]]
@@ -41,6 +42,8 @@ SANDBOX = "sandbox allow-scripts allow-forms allow-popups allow-modals allow-dow
 """Without allow-same-origin: a page by path has no origin, so that it is nothing to the manager's own pages."""
 COOKIE = "preview-"
 """What the names of a program's cookies begin with where it is visited by path, so that they are known as its own."""
+HEAD_MAX = 60_000
+"""Bytes of a head as JSON; the box takes one header of 64 KiB."""
 BODYLESS = frozenset({204, 304})
 
 
@@ -62,6 +65,9 @@ def request_head(scope: Any, target: bytes, place: Place, ours: Ours) -> str:
         target: Path and query for the program, raw.
         place: What is visited, and where.
         ours: What in it is for the manager.
+
+    Raises:
+        InvalidRequest: It is too long.
     """
     given = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in scope["headers"]]
     headers = [("host", f"localhost:{place.port}")]
@@ -82,7 +88,10 @@ def request_head(scope: Any, target: bytes, place: Place, ours: Ours) -> str:
         "headers": headers,
         "has_body": bool(names & {"content-length", "transfer-encoding"}),
     }
-    return json.dumps(head, separators=(",", ":"))
+    told = json.dumps(head, separators=(",", ":"))
+    if len(told) > HEAD_MAX:
+        raise InvalidRequest(f"address and headers of this call take {len(told)} bytes; at most {HEAD_MAX} pass")
+    return told
 
 
 def _asked(name: str, value: str, place: Place, ours: Ours) -> str | None:
