@@ -55,6 +55,7 @@ async def test_the_first_use_connects_all_at_once(manager: ScriptedManager) -> N
         base.run_shell_command("true")
         assert manager.seen[0].body["sandbox_types"] == ["browser", "base"]
         assert manager.seen[0].body["options"] == {"profile": "work"}
+        assert browser.sandbox_id is not None
         browser.browser_snapshot()
         assert browser.sandbox_id != base.sandbox_id
         assert leases(manager) == ["POST /v1/leases"]

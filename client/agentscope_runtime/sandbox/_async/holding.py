@@ -27,6 +27,10 @@ class SourceAsync(Protocol):
     owned: bool
     """Whether whoever gets it has to give it back."""
 
+    @property
+    def given(self) -> tuple[ConnectionAsync, SandboxInfo] | None:
+        """What it is, where that is known already."""
+
     async def get_async(self, opening: AsyncExitStack) -> tuple[ConnectionAsync, SandboxInfo]:
         """Get it; what has to be given back at the end goes onto the stack."""
 
@@ -41,7 +45,7 @@ class HoldingAsync:
         """Hold what a source gives; `opened_async` gets it at once."""
         self._source = source
         self._turn = lock_async()
-        self._held = source.given if isinstance(source, GivenAsync) else None
+        self._held: tuple[ConnectionAsync, SandboxInfo] | None = None
         self._opened: AsyncExitStack | None = None
         self._closed = False
 
@@ -53,7 +57,7 @@ class HoldingAsync:
     @property
     def is_open(self) -> bool:
         """Whether the sandbox was got."""
-        return self._held is not None
+        return self._peek() is not None
 
     @property
     def connection(self) -> ConnectionAsync:
@@ -67,7 +71,7 @@ class HoldingAsync:
 
     async def opened_async(self) -> Self:
         """Get the sandbox, if that was not done yet; return this."""
-        if self._held is None:
+        if self._peek() is None:
             async with self._turn:
                 await self._open_async()
         return self
@@ -95,21 +99,27 @@ class HoldingAsync:
     async def _open_async(self) -> None:
         if self._closed:
             raise InvalidRequest("this sandbox was closed before it was used")
-        if self._held is None:
+        if self._peek() is None:
             async with AsyncExitStack() as opening:
                 self._held = await self._source.get_async(opening)
                 self._opened = opening.pop_all()
 
-    def _got(self) -> tuple[ConnectionAsync, SandboxInfo]:
-        if self._held is None:
-            raise InvalidRequest("this sandbox is connected at its first use, and was not used yet: run a tool first")
+    def _peek(self) -> tuple[ConnectionAsync, SandboxInfo] | None:
+        if self._held is None and not self._closed:
+            self._held = self._source.given
         return self._held
+
+    def _got(self) -> tuple[ConnectionAsync, SandboxInfo]:
+        if (held := self._peek()) is None:
+            raise InvalidRequest("this sandbox is connected at its first use, and was not used yet: run a tool first")
+        return held
 
 
 class OrderedAsync:
     """A sandbox as it is described: one that exists, or a new one that a lease of its own holds."""
 
     owned = True
+    given = None
 
     def __init__(self, wanted: Description) -> None:
         """Describe it; nothing happens yet."""

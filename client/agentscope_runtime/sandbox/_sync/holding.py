@@ -28,6 +28,10 @@ class Source(Protocol):
     owned: bool
     """Whether whoever gets it has to give it back."""
 
+    @property
+    def given(self) -> tuple[Connection, SandboxInfo] | None:
+        """What it is, where that is known already."""
+
     def get(self, opening: ExitStack) -> tuple[Connection, SandboxInfo]:
         """Get it; what has to be given back at the end goes onto the stack."""
 
@@ -42,7 +46,7 @@ class Holding:
         """Hold what a source gives; `opened` gets it at once."""
         self._source = source
         self._turn = lock()
-        self._held = source.given if isinstance(source, Given) else None
+        self._held: tuple[Connection, SandboxInfo] | None = None
         self._opened: ExitStack | None = None
         self._closed = False
 
@@ -54,7 +58,7 @@ class Holding:
     @property
     def is_open(self) -> bool:
         """Whether the sandbox was got."""
-        return self._held is not None
+        return self._peek() is not None
 
     @property
     def connection(self) -> Connection:
@@ -68,7 +72,7 @@ class Holding:
 
     def opened(self) -> Self:
         """Get the sandbox, if that was not done yet; return this."""
-        if self._held is None:
+        if self._peek() is None:
             with self._turn:
                 self._open()
         return self
@@ -96,21 +100,27 @@ class Holding:
     def _open(self) -> None:
         if self._closed:
             raise InvalidRequest("this sandbox was closed before it was used")
-        if self._held is None:
+        if self._peek() is None:
             with ExitStack() as opening:
                 self._held = self._source.get(opening)
                 self._opened = opening.pop_all()
 
-    def _got(self) -> tuple[Connection, SandboxInfo]:
-        if self._held is None:
-            raise InvalidRequest("this sandbox is connected at its first use, and was not used yet: run a tool first")
+    def _peek(self) -> tuple[Connection, SandboxInfo] | None:
+        if self._held is None and not self._closed:
+            self._held = self._source.given
         return self._held
+
+    def _got(self) -> tuple[Connection, SandboxInfo]:
+        if (held := self._peek()) is None:
+            raise InvalidRequest("this sandbox is connected at its first use, and was not used yet: run a tool first")
+        return held
 
 
 class Ordered:
     """A sandbox as it is described: one that exists, or a new one that a lease of its own holds."""
 
     owned = True
+    given = None
 
     def __init__(self, wanted: Description) -> None:
         """Describe it; nothing happens yet."""

@@ -128,15 +128,15 @@ class Promise(_Promise):
         super().__init__(key)
         self._connect = connect
         self._turn = threading.Lock()
-        self._kept: tuple[Connection, LeaseInfo] | None = None
+        self.kept: tuple[Connection, LeaseInfo] | None = None
 
     def keep(self) -> tuple[Connection, LeaseInfo]:
         """Connect, if that was not done yet."""
         with self._turn:
-            if self._kept is None:
+            if self.kept is None:
                 self.check()
-                self._kept = self._connect()
-            return self._kept
+                self.kept = self._connect()
+            return self.kept
 
 
 class PromiseAsync(_Promise):
@@ -147,15 +147,15 @@ class PromiseAsync(_Promise):
         super().__init__(key)
         self._connect = connect
         self._turn = anyio.Lock()
-        self._kept: tuple[ConnectionAsync, LeaseInfo] | None = None
+        self.kept: tuple[ConnectionAsync, LeaseInfo] | None = None
 
     async def keep_async(self) -> tuple[ConnectionAsync, LeaseInfo]:
         """Connect, if that was not done yet."""
         async with self._turn:
-            if self._kept is None:
+            if self.kept is None:
                 self.check()
-                self._kept = await self._connect()
-            return self._kept
+                self.kept = await self._connect()
+            return self.kept
 
 
 class Promised:
@@ -167,6 +167,11 @@ class Promised:
         """Take the sandbox of this number."""
         self._promise = promise
         self._number = number
+
+    @property
+    def given(self) -> tuple[Connection, SandboxInfo] | None:
+        """See `Source.given`."""
+        return (kept[0], kept[1].sandboxes[self._number]) if (kept := self._promise.kept) else None
 
     def get(self, opening: ExitStack) -> tuple[Connection, SandboxInfo]:
         """See `Source.get`."""
@@ -183,6 +188,11 @@ class PromisedAsync:
         """Take the sandbox of this number."""
         self._promise = promise
         self._number = number
+
+    @property
+    def given(self) -> tuple[ConnectionAsync, SandboxInfo] | None:
+        """See `SourceAsync.given`."""
+        return (kept[0], kept[1].sandboxes[self._number]) if (kept := self._promise.kept) else None
 
     async def get_async(self, opening: AsyncExitStack) -> tuple[ConnectionAsync, SandboxInfo]:
         """See `SourceAsync.get_async`."""
