@@ -18,6 +18,7 @@ from websockets.sync.client import ClientConnection, connect
 
 pytestmark = pytest.mark.docker
 
+AUTO_ATTACH = {"autoAttach": True, "waitForDebuggerOnStart": True, "flatten": True}
 ENTER = 0xFF0D
 BROWSER_PROCESS = ("pgrep", "-of", "^/usr/lib/chromium/chromium --user-data-dir")
 
@@ -140,6 +141,24 @@ def test_what_is_no_cdp_harms_nobody(web: BrowserBox) -> None:
             socket.send(word)
         assert "wasn't found" in ask(socket, 9, "Browser.nothing")["error"]["message"]
     assert web.ok("browser_tab_list")
+
+
+def test_programs_that_vanish_leave_nothing(web: BrowserBox) -> None:
+    """Without a goodbye, in the middle of an answer; the browser has no connection more than before."""
+
+    def held() -> int:
+        # Established connections of the container to Chromium's port, 9222.
+        return int(web.outside("sh", "-c", "grep -c ':2406 01 ' /proc/net/tcp || true"))
+
+    before = held()
+    assert before >= 2, "Playwright and the server are connected"
+    for _ in range(5):
+        with speaking(web) as socket:
+            socket.send(json.dumps({"id": 1, "method": "Target.setAutoAttach", "params": AUTO_ATTACH}))
+            socket.send(json.dumps({"id": 2, "method": "SystemInfo.getInfo"}))
+            socket.socket.close()
+    eventually(lambda: held() == before, 10, "their connections are closed")
+    assert web.ok("browser_tab_new", url="http://example.com/")
 
 
 def test_a_download_that_a_program_began_lands_in_the_workspace(playwright: Playwright, web: BrowserBox) -> None:
