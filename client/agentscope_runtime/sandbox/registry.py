@@ -35,6 +35,7 @@ RUNTIME_CONFIG = {
     "environment": "variables of what users run in it",
     "kernel": "'eager': ready only with a Python kernel that runs; 'lazy': the first cell starts it",
     "desktop": "whether it has a screen to watch",
+    "mcp_servers": "MCP servers that start with each box, by name",
 }
 """What `runtime_config` may have, and what it means."""
 
