@@ -18,6 +18,13 @@ def test_built_in_kinds_have_their_classes() -> None:
     assert async_class_for("browser") is BrowserSandboxAsync
 
 
+@pytest.mark.parametrize("kind", ["base", "browser", "dummy", "filesystem", "gui"])
+def test_every_built_in_kind_has_both(kind: str) -> None:
+    """Named after it."""
+    assert class_for(kind).__name__ == f"{kind.title()}Sandbox"
+    assert async_class_for(f"{kind}_async").__name__ == f"{kind.title()}SandboxAsync"
+
+
 def test_the_class_is_imported_when_it_is_asked_for() -> None:
     """A program that never named BrowserSandbox gets one."""
     code = (

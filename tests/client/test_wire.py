@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
+from agentscope_runtime.sandbox import wire
 from agentscope_runtime.sandbox.wire import ConnectRequest
 
 
@@ -20,3 +21,14 @@ def test_what_is_no_name_of_a_kind_is_refused(name: str) -> None:
     """Names are checked before they are understood."""
     with pytest.raises(ValidationError, match="sandbox_types"):
         ConnectRequest(session_id="s", sandbox_types=[name])
+
+
+def test_variables_of_a_lease_are_bounded_and_not_shown() -> None:
+    """They travel on one line of a box, and may be secrets."""
+    options = wire.LeaseOptions(environment={"API_KEY": "the-secret"})
+    assert "the-secret" not in repr(options)
+    assert options.needs_own
+    many = {f"V{number}": "x" * 1000 for number in range(40)}
+    for wrong in ({"A": "x" * 9000}, {"A B": "x"}, {"A": "nul\0"}, {"": "x"}, many):
+        with pytest.raises(ValidationError):
+            wire.LeaseOptions(environment=wrong)

@@ -10,6 +10,8 @@ from agentscope_runtime.sandbox.wire.base import SESSION_ID_MAX, Name, TypeName,
 
 PROFILE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,127}$"
 Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
+ENVIRONMENT_MAX = 1 << 15
+"""Characters; it travels on a box's start-up line, which is bounded."""
 VariableValue = Annotated[str, Field(pattern=r"^[^\x00]*$", max_length=8192)]
 
 
@@ -25,7 +27,7 @@ class LeaseOptions(Wire):
     """Of the desktops of the lease, in pixels: `1600x1000`."""
     shared_workspace: bool | None = None
     """Whether all sandboxes of the lease have one workspace between them; they are started for it then."""
-    environment: Annotated[dict[Variable, VariableValue], Field(max_length=64)] | None = None
+    environment: dict[Variable, VariableValue] | None = Field(default=None, max_length=64, repr=False)
     """Variables of what users run in the sandboxes; they are started for it then. Stronger than those of the kind."""
     mcp_servers: dict[str, dict[str, Any]] | None = Field(default=None, max_length=32, repr=False)
     """MCP servers to run in each sandbox of the lease, as `McpServersRequest` has them."""
@@ -35,6 +37,13 @@ class LeaseOptions(Wire):
     def _without_wrapping(cls, servers: Any) -> Any:
         wrapped = isinstance(servers, dict) and set(servers) == {"mcpServers"}
         return servers["mcpServers"] if wrapped else servers
+
+    @field_validator("environment")
+    @classmethod
+    def _not_too_large(cls, variables: dict[str, str] | None) -> dict[str, str] | None:
+        if variables and sum(len(name) + len(value) for name, value in variables.items()) > ENVIRONMENT_MAX:
+            raise ValueError(f"all variables together may have {ENVIRONMENT_MAX} characters")
+        return variables
 
     @property
     def needs_own(self) -> bool:
