@@ -1,6 +1,7 @@
 """The routes that move whole folders: a tar stream out of the workspace, and one into it.
 
-What a path may be is in `workspace`; the streams are made in `packing` and read in `unpacking`, in threads.
+What a path may be is in `workspace`; the streams are made in `packing` and read in `unpacking`, in threads. These are
+imported at the first use: a box must start fast.
 """
 
 from __future__ import annotations
@@ -14,11 +15,8 @@ from typing import BinaryIO, cast
 from aiohttp import StreamReader, web
 
 from sandbox_server.answering import answering, in_thread, path_of
-from sandbox_server.packing import check, pack
 from sandbox_server.problems import invalid_request
 from sandbox_server.sending import or_torn
-from sandbox_server.tar_reader import BrokenArchive
-from sandbox_server.unpacking import unpack
 from sandbox_server.workspace import Folder, Workspace
 
 TAR = "application/x-tar"
@@ -46,6 +44,8 @@ class ArchiveRoutes:
 
     async def read(self, request: web.Request) -> web.StreamResponse:
         """Stream a folder."""
+        from sandbox_server.packing import check
+
         async with in_thread(self._workspace.folder(path_of(request))) as folder:
             await asyncio.to_thread(check, folder.descriptor, folder.path)
             response = web.StreamResponse(headers={"Content-Type": TAR})
@@ -60,20 +60,25 @@ class ArchiveRoutes:
         path = path_of(request)
         loop = asyncio.get_running_loop()
         source = cast(BinaryIO, io.BufferedReader(_Stream(request.content, loop), BUFFER))
-        try:
-            await loop.run_in_executor(self._threads, self._fill, path, source)
-        except BrokenArchive as e:
-            raise invalid_request(f"the archive cannot be unpacked: {e}") from e
+        await loop.run_in_executor(self._threads, self._fill, path, source)
         return web.json_response(await asyncio.to_thread(self._workspace.entry, path))
 
     def _fill(self, path: str, source: BinaryIO) -> None:
-        with self._workspace.filling(path) as folder:
-            unpack(source, folder)
-            while source.read(BUFFER):  # what programs write after the end, to fill a block
-                pass
+        from sandbox_server.tar_reader import BrokenArchive
+        from sandbox_server.unpacking import unpack
+
+        try:
+            with self._workspace.filling(path) as folder:
+                unpack(source, folder)
+                while source.read(BUFFER):  # what programs write after the end, to fill a block
+                    pass
+        except BrokenArchive as e:
+            raise invalid_request(f"the archive cannot be unpacked: {e}") from e
 
 
 async def _send(response: web.StreamResponse, folder: Folder) -> None:
+    from sandbox_server.packing import pack
+
     pieces = pack(folder.descriptor)
     try:
         while piece := await asyncio.to_thread(_next, pieces):

@@ -5,14 +5,16 @@ Not here: what the notices mean (`watch`).
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import struct
 from functools import cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from sandbox_server.confinement import WorkspaceError
+
+if TYPE_CHECKING:
+    import ctypes  # at the first watch: a box must start fast
 
 ATTRIB, MODIFY = 0x004, 0x002
 MOVED_FROM, MOVED_TO = 0x040, 0x080
@@ -61,7 +63,7 @@ class Inotify:
         """
         # By its descriptor: a name could lead elsewhere by now.
         path = f"/proc/self/fd/{folder}".encode()
-        return _checked(_libc().inotify_add_watch(self.descriptor, path, ctypes.c_uint32(WANTED)))
+        return _checked(_libc().inotify_add_watch(self.descriptor, path, WANTED))
 
     def remove(self, watch: int) -> None:
         """Watch this folder no longer; one that is gone is fine."""
@@ -90,12 +92,16 @@ class Inotify:
 
 @cache
 def _libc() -> ctypes.CDLL:
+    import ctypes
+
     return ctypes.CDLL(None, use_errno=True)
 
 
 def _checked(result: int) -> int:
     if result >= 0:
         return result
+    import ctypes
+
     number = ctypes.get_errno()
     if number in CURES:
         raise WorkspaceError(CURES[number])

@@ -1,8 +1,8 @@
-"""Puts a tar stream into the workspace: first beside its place, then, once all of it is there, into it.
+"""Unpacks a tar stream into an empty folder, of which nothing leads out.
 
-Nothing of the archive leads out: names are walked folder by folder and never through a link, devices and pipes are
-refused. Links may point anywhere, as the user's code may make them, too; nobody here follows them. Everything blocks:
-call it in a thread. The way back is `packing`.
+Names are walked folder by folder and never through a link, devices and pipes are refused. Links may point anywhere, as
+the user's code may make them, too; nobody here follows them. Everything blocks: call it in a thread. The way back is
+`packing`; how the folder takes its place is in `workspace` and `joining`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import tarfile
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from sandbox_server.confinement import FOLDER_FLAGS, WorkspaceError
+from sandbox_server.confinement import FOLDER_FLAGS
 from sandbox_server.tar_reader import BrokenArchive, TarReader
 
 DEPTH_MAX = 128
@@ -30,24 +30,13 @@ def unpack(source: BinaryIO, folder: int) -> None:
         folder: Nothing else may write to it.
 
     Raises:
-        BrokenArchive: it is no tar stream, or not a whole one.
-        WorkspaceError: it has a member that cannot be had; the message names it.
+        BrokenArchive: it is no tar stream, not a whole one, or has a member that cannot be had; the message names it.
     """
     archive = TarReader(source)
     for member in archive:
         with _parent(folder, member.name) as (above, name):
             if name:  # else it is the folder itself, which some programs put first
                 _place(archive, member, folder, above, name)
-
-
-def merge(staged: int, target: int) -> None:
-    """Move all that is in one open folder into another: folders are joined, files and links replaced.
-
-    Raises:
-        WorkspaceError: a folder would replace something else, or be replaced; nothing was moved then.
-    """
-    _check(staged, target, "")
-    _merge(staged, target)
 
 
 def _place(archive: TarReader, member: tarfile.TarInfo, root: int, above: int, name: str) -> None:
@@ -118,40 +107,3 @@ def _opened(folder: int, name: str, path: str) -> Iterator[int]:
         yield opened
     finally:
         os.close(opened)
-
-
-def _check(staged: int, target: int, path: str) -> None:
-    for name, is_folder, there in _pairs(staged, target):
-        here = f"{path}/{name}" if path else name
-        if there is None or not (is_folder or there):
-            continue
-        if is_folder != there:
-            what, other = ("a folder", "none") if is_folder else ("no folder", "one")
-            raise WorkspaceError(f"{here!r} is {what} in the archive, and {other} in the workspace: remove it first")
-        with _opened(staged, name, here) as inner, _opened(target, name, here) as outer:
-            _check(inner, outer, here)
-
-
-def _merge(staged: int, target: int) -> None:
-    for name, is_folder, there in _pairs(staged, target):
-        if is_folder and there:
-            with _opened(staged, name, name) as inner, _opened(target, name, name) as outer:
-                _merge(inner, outer)
-            os.rmdir(name, dir_fd=staged)
-        else:
-            os.rename(name, name, src_dir_fd=staged, dst_dir_fd=target)
-
-
-def _pairs(staged: int, target: int) -> list[tuple[str, bool, bool | None]]:
-    """Return for each name whether it is a folder here, and there; None where there is nothing of that name."""
-    pairs: list[tuple[str, bool, bool | None]] = []
-    for name in os.listdir(staged):
-        pairs.append((name, bool(_is_folder(staged, name)), _is_folder(target, name)))
-    return pairs
-
-
-def _is_folder(folder: int, name: str) -> bool | None:
-    try:
-        return stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
-    except FileNotFoundError:
-        return None

@@ -15,7 +15,7 @@ from collections.abc import Generator, Iterator
 from typing import Any, BinaryIO, NamedTuple
 
 from sandbox_server.confinement import FOLDER_FLAGS, MissingFile, OutsideWorkspace, Place, WorkspaceError, place
-from sandbox_server.unpacking import merge
+from sandbox_server.joining import join
 
 __all__ = ["Entry", "Folder", "MissingFile", "OutsideWorkspace", "Workspace", "WorkspaceError"]
 
@@ -190,7 +190,7 @@ def _fill(place: Place, temporary: str, staged: int) -> None:
         return
     target = os.open(place.name or ".", FOLDER_FLAGS, dir_fd=place.folder)
     try:
-        merge(staged, target)
+        join(staged, target)
     finally:
         os.close(target)
 

@@ -11,7 +11,8 @@ import pytest
 
 from agentscope_runtime.sandbox.arriving import ArrivingFile, ArrivingFolder
 from agentscope_runtime.sandbox.errors import FileError, InvalidRequest
-from agentscope_runtime.sandbox.trees import OutsideLinks, pack
+from agentscope_runtime.sandbox.trees import pack
+from agentscope_runtime.sandbox.types import OutsideLinks
 
 
 def arrive(place: Path, stream: bytes, outside_links: OutsideLinks = "refuse") -> None:

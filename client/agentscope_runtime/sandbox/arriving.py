@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import IO
 
 from agentscope_runtime.sandbox.errors import FileError
-from agentscope_runtime.sandbox.trees import OutsideLinks, Unpacking
+from agentscope_runtime.sandbox.trees import Unpacking
+from agentscope_runtime.sandbox.types import OutsideLinks
 
 
 class ArrivingFile:

@@ -13,13 +13,11 @@ import tarfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
-from typing import IO, Literal
+from typing import IO
 
 from agentscope_runtime.sandbox.errors import FileError, InvalidRequest
 from agentscope_runtime.sandbox.transport import CHUNK
-
-OutsideLinks = Literal["refuse", "skip"]
-"""What becomes of a link that leads out of the folder that is downloaded: the download fails, or goes without it."""
+from agentscope_runtime.sandbox.types import OutsideLinks
 
 READ = 1 << 16
 """Bytes that tarfile reads at a time: it copies what it holds with each header, so no more than this."""

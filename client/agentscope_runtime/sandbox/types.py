@@ -67,5 +67,8 @@ class KernelEntry(TypedDict):
     """When its process started, in seconds since the epoch; None where it has none."""
 
 
+OutsideLinks = Literal["refuse", "skip"]
+"""What becomes of a link that leads out of the folder that is downloaded: the download fails, or goes without it."""
+
 ToolResult = dict[str, Any]
 """What a tool returns: `{"meta": None, "content": [{"type": "text", "text": …}, …], "isError": bool}`."""

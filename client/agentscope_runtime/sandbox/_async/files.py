@@ -14,8 +14,7 @@ from agentscope_runtime.sandbox._async.transfers import download_async, upload_a
 from agentscope_runtime.sandbox._async.watch import WatchAsync
 from agentscope_runtime.sandbox.errors import FileError, InvalidRequest
 from agentscope_runtime.sandbox.transport import CHUNK
-from agentscope_runtime.sandbox.trees import OutsideLinks
-from agentscope_runtime.sandbox.types import Entries, Entry
+from agentscope_runtime.sandbox.types import Entries, Entry, OutsideLinks
 from agentscope_runtime.sandbox.waiting import run_blocking_async
 
 OCTETS = "application/octet-stream"

@@ -1,4 +1,7 @@
-"""Files and whole folders between this machine and a sandbox: complete in their place, or not there at all."""
+"""Files and whole folders between this machine and a sandbox: complete in their place, or not there at all.
+
+What does it here is imported at the first use: importing the package stays cheap.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,16 @@ from pathlib import Path, PurePosixPath
 
 from agentscope_runtime.sandbox import calls
 from agentscope_runtime.sandbox._async.holding import HoldingAsync
-from agentscope_runtime.sandbox.arriving import ArrivingFile, ArrivingFolder
 from agentscope_runtime.sandbox.errors import FileError, ManagerUnreachable
 from agentscope_runtime.sandbox.transport import CHUNK
-from agentscope_runtime.sandbox.trees import OutsideLinks, pack
-from agentscope_runtime.sandbox.types import Entry
+from agentscope_runtime.sandbox.types import Entry, OutsideLinks
 from agentscope_runtime.sandbox.waiting import run_blocking_async, shielded_async
 
 
 async def download_async(held: HoldingAsync, path: str, place: Path, outside_links: OutsideLinks) -> Path:
     """Copy a file or a folder out of the workspace; return where it is."""
+    from agentscope_runtime.sandbox.arriving import ArrivingFile, ArrivingFolder
+
     sandbox_id = held.info.sandbox_id
     entry = await held.do_async(calls.file_entry, path)
     if entry["type"] == "dir":
@@ -58,6 +61,8 @@ async def upload_async(held: HoldingAsync, local: Path, path: str) -> Entry:
 
 
 async def _packed_async(folder: Path) -> AsyncIterator[bytes]:
+    from agentscope_runtime.sandbox.trees import pack
+
     pieces = pack(folder)
     while piece := await run_blocking_async(next, pieces, b""):
         yield piece

@@ -15,8 +15,7 @@ from agentscope_runtime.sandbox._sync.transfers import download, upload
 from agentscope_runtime.sandbox._sync.watch import Watch
 from agentscope_runtime.sandbox.errors import FileError, InvalidRequest
 from agentscope_runtime.sandbox.transport import CHUNK
-from agentscope_runtime.sandbox.trees import OutsideLinks
-from agentscope_runtime.sandbox.types import Entries, Entry
+from agentscope_runtime.sandbox.types import Entries, Entry, OutsideLinks
 from agentscope_runtime.sandbox.waiting import run_blocking
 
 OCTETS = "application/octet-stream"

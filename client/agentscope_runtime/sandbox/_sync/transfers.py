@@ -1,5 +1,8 @@
 # Made by scripts/unasync.py from client/agentscope_runtime/sandbox/_async/transfers.py. Do not edit: change that one and run `make unasync`.
-"""Files and whole folders between this machine and a sandbox: complete in their place, or not there at all."""
+"""Files and whole folders between this machine and a sandbox: complete in their place, or not there at all.
+
+What does it here is imported at the first use: importing the package stays cheap.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +11,16 @@ from pathlib import Path, PurePosixPath
 
 from agentscope_runtime.sandbox import calls
 from agentscope_runtime.sandbox._sync.holding import Holding
-from agentscope_runtime.sandbox.arriving import ArrivingFile, ArrivingFolder
 from agentscope_runtime.sandbox.errors import FileError, ManagerUnreachable
 from agentscope_runtime.sandbox.transport import CHUNK
-from agentscope_runtime.sandbox.trees import OutsideLinks, pack
-from agentscope_runtime.sandbox.types import Entry
+from agentscope_runtime.sandbox.types import Entry, OutsideLinks
 from agentscope_runtime.sandbox.waiting import run_blocking, shielded
 
 
 def download(held: Holding, path: str, place: Path, outside_links: OutsideLinks) -> Path:
     """Copy a file or a folder out of the workspace; return where it is."""
+    from agentscope_runtime.sandbox.arriving import ArrivingFile, ArrivingFolder
+
     sandbox_id = held.info.sandbox_id
     entry = held.do(calls.file_entry, path)
     if entry["type"] == "dir":
@@ -59,6 +62,8 @@ def upload(held: Holding, local: Path, path: str) -> Entry:
 
 
 def _packed(folder: Path) -> Iterator[bytes]:
+    from agentscope_runtime.sandbox.trees import pack
+
     pieces = pack(folder)
     while piece := run_blocking(next, pieces, b""):
         yield piece
