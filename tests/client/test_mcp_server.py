@@ -87,10 +87,23 @@ async def test_it_leaves_nothing_and_says_no_key(manager: Manager, leave: Callab
     assert await _leases(manager) == 0
 
 
+async def test_kinds_of_ones_own_are_loaded(manager: Manager, tmp_path: Path) -> None:
+    """Before anything else; then the sandbox is asked for."""
+    (tmp_path / "kinds.py").write_text(f"open({str(tmp_path / 'loaded')!r}, 'w').close()")
+    arguments = ("-m", MODULE, "--extension", str(tmp_path / "kinds.py"), "--base_url", manager.url)
+    async with over_stdio(sys.executable, *arguments, env=_environment(**{TOKEN_VARIABLE: KEY})) as session:
+        assert (tmp_path / "loaded").exists()
+        assert (await session.list_tools()).tools
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
-    [(("--type", "nonsense"), "nonsense"), (("--base_url", "http://127.0.0.1:9"), "127.0.0.1:9")],
-    ids=range(2),
+    [
+        (("--type", "nonsense"), "nonsense"),
+        (("--base_url", "http://127.0.0.1:9"), "127.0.0.1:9"),
+        (("--extension", "no_such_module"), "no_such_module"),
+    ],
+    ids=range(3),
 )
 async def test_what_keeps_it_from_starting_is_told(manager: Manager, arguments: tuple[str, str], told: str) -> None:
     """On stderr, in a line, with an exit status."""

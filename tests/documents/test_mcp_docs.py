@@ -44,7 +44,7 @@ def test_a_server_inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_the_commands_options_are_those_of_the_page() -> None:
     """Each has its row; the variable for the key is the one that is read."""
     options = {option for action in _parser()._actions for option in action.option_strings if "_" in option}
-    assert options | {"--type"} == set(re.findall(r"^\| `(--\w+)` \|", PAGE, re.MULTILINE))
+    assert options | {"--type", "--extension"} == set(re.findall(r"^\| `(--\w+)` \|", PAGE, re.MULTILINE))
     assert TOKEN_VARIABLE in PAGE
     (configured,) = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
     server = json.loads(configured)["mcpServers"]["sandbox"]

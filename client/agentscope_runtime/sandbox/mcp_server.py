@@ -24,6 +24,7 @@ from agentscope_runtime.sandbox._async.holding import HoldingAsync
 from agentscope_runtime.sandbox._async.sandbox import SandboxAsync
 from agentscope_runtime.sandbox.errors import InvalidRequest, SandboxDied, SandboxError, SandboxNotFound
 from agentscope_runtime.sandbox.registry import SandboxRegistry
+from agentscope_runtime.sandbox.utils import dynamic_import
 
 logger = logging.getLogger("runtime-sandbox-mcp")
 
@@ -50,6 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(name)s: %(message)s")
     logger.setLevel(logging.INFO)
     try:
+        for extension in options.extension:
+            dynamic_import(extension)
         return asyncio.run(_run(options.type, options.base_url, options.bearer_token))
     except SandboxError as error:
         logger.error("%s", error)
@@ -71,6 +74,9 @@ def _parser() -> argparse.ArgumentParser:
         "--bearer-token",
         default=os.environ.get(TOKEN_VARIABLE),
         help=f"its key; or set {TOKEN_VARIABLE}, which other users of this machine cannot see in the list of processes",
+    )
+    parser.add_argument(
+        "--extension", action="append", default=[], metavar="MODULE", help="a module or file.py that registers kinds"
     )
     return parser
 
