@@ -106,6 +106,9 @@ def _signal(pids: Iterable[int], number: signal.Signals) -> None:
 
 def child_of(pid: int) -> int | None:
     """Return the oldest child of a process; None if it has none, or has ended."""
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{pid}/children") as file:
+        return min(map(int, file.read().split()), default=None)
+    # Not every kernel has that file.
     return min((each.pid for each in _processes() if each.parent == pid), default=None)
 
 
