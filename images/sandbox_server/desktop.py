@@ -33,6 +33,8 @@ RESTART_PAUSE_MAX_S = 15.0
 SETTLED_S = 10.0
 """What ran for so long had started well."""
 LISTEN_POLL_S = 0.02
+RELAID_S = 3.0
+"""What programs get to find their places on a screen of another size."""
 
 Program = Callable[[], Awaitable[Child]]
 """Describes a program of the desktop anew for each start: where it runs may be another place by then."""
@@ -119,7 +121,12 @@ class Desktop:
             self.server.size = (width, height)
             return width, height
         await self.display_up()
-        return await self.screen.resize(width, height)
+        size = await self.screen.resize(width, height)
+        if self._drawn is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(RELAID_S):
+                    await self._drawn()
+        return size
 
     def tools(self) -> Sequence[Tool]:
         """Return nothing: a desktop is for watching."""

@@ -53,6 +53,6 @@ async def painted(screen: Screen, *, panel: bool) -> None:
         width, height = await screen.size()
         background = (await screen.capture((0, height // 4, width, 1))).pixels
         bottom = (await screen.capture((0, height - 1, width, 1))).pixels
-        if any(background) and (not panel or bottom == bottom[:4] * width):
+        if any(background) and (not panel or (any(bottom) and bottom == bottom[:4] * width)):
             return
         await asyncio.sleep(LOOK_S)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import docker
-from bench import cold, commands, desktop, files, gateway, imports, mcp, page, report, size, streaming, warm
+from bench import cold, commands, computers, desktop, files, gateway, imports, mcp, page, report, size, streaming, warm
 from managers import ROOT, Server
 
 from agentscope_runtime.sandbox.registry import SandboxRegistry
@@ -40,6 +40,16 @@ def browser_measures(n: int) -> list[report.Series]:
         return [warm.browser_sessions(server, url, n), desktop.changes(server, n), memory]
 
 
+def computer_measures(n: int) -> list[report.Series]:
+    """Measure what needs filesystem and gui sandboxes; fewer of the slow ones."""
+    with Server.temporary(DEFAULT_SANDBOX_TYPE="filesystem", POOL_SIZE="3") as server:
+        found = [size.memory(server, "filesystem"), computers.sessions(server, "filesystem", n)]
+    with Server.temporary(DEFAULT_SANDBOX_TYPE="gui", POOL_SIZE="2") as server:
+        found += [size.memory(server, "gui"), computers.sessions(server, "gui", max(5, n // 5))]
+        found.append(computers.screenshots(server, n))
+    return [*found, *computers.scripts(max(3, n // 10))]
+
+
 def cold_measures(n: int) -> list[report.Series]:
     """Measure new processes; each takes seconds."""
     with page.served() as url:
@@ -48,7 +58,7 @@ def cold_measures(n: int) -> list[report.Series]:
 
 def size_measures(_: int) -> list[report.Series]:
     """Read the sizes of the images."""
-    return [size.image(SandboxRegistry.get_image_by_type(kind), kind) for kind in ("base", "browser")]
+    return [size.image(SandboxRegistry.get_image_by_type(kind), kind) for kind in size.TARGETS]
 
 
 def file_measures(n: int) -> list[report.Series]:
@@ -70,6 +80,7 @@ MEASURES: dict[str, Callable[[int], list[report.Series]]] = {
     "base": base_measures,
     "browser": browser_measures,
     "cold": cold_measures,
+    "computers": computer_measures,
     "files": file_measures,
     "imports": import_measures,
     "size": size_measures,

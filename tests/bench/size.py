@@ -9,7 +9,7 @@ from bench.report import Series
 from managers import Server
 
 MIB = 2**20
-TARGETS = {"base": (120.0, 450.0), "browser": (480.0, 1400.0)}
+TARGETS = {"base": (120.0, 450.0), "browser": (480.0, 1400.0), "filesystem": (120.0, 600.0), "gui": (300.0, 1600.0)}
 
 
 def memory(server: Server, sandbox_type: str) -> Series:

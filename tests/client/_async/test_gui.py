@@ -57,16 +57,20 @@ async def test_a_sentence_is_written_by_hand() -> None:
 
         empty = await picture()
         await box.computer_use("left_click", coordinate=[130, 980])
-        while await picture() == empty:
+        for _ in range(50):
+            if await picture() != empty:
+                break
             await box.computer_use("wait", seconds=0.2)
         await box.computer_use("wait", seconds=2)
         await box.computer_use("type", text=sentence)
         await box.computer_use("key", text="ctrl+s")
         await box.computer_use("wait", seconds=1)
         await box.computer_use("type", text="/workspace/note.txt")
-        while not await box.fs.exists_async("note.txt"):
+        for _ in range(20):
             await box.computer_use("key", text="Return")
             await box.computer_use("wait", seconds=0.5)
+            if await box.fs.exists_async("note.txt"):
+                break
         assert (await box.fs.read_async("note.txt")).strip() == sentence
         assert await box.set_resolution_async(1280, 800) == (1280, 800)
         assert (await box.get_desktop_url_async()).startswith("http://127.0.0.1:")

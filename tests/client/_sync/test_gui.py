@@ -58,16 +58,20 @@ def test_a_sentence_is_written_by_hand() -> None:
 
         empty = picture()
         box.computer_use("left_click", coordinate=[130, 980])
-        while picture() == empty:
+        for _ in range(50):
+            if picture() != empty:
+                break
             box.computer_use("wait", seconds=0.2)
         box.computer_use("wait", seconds=2)
         box.computer_use("type", text=sentence)
         box.computer_use("key", text="ctrl+s")
         box.computer_use("wait", seconds=1)
         box.computer_use("type", text="/workspace/note.txt")
-        while not box.fs.exists("note.txt"):
+        for _ in range(20):
             box.computer_use("key", text="Return")
             box.computer_use("wait", seconds=0.5)
+            if box.fs.exists("note.txt"):
+                break
         assert (box.fs.read("note.txt")).strip() == sentence
         assert box.set_resolution(1280, 800) == (1280, 800)
         assert (box.get_desktop_url()).startswith("http://127.0.0.1:")
