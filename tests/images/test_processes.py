@@ -6,7 +6,7 @@ import asyncio
 import os
 from pathlib import Path
 
-from sandbox_server.processes import Process
+from sandbox_server.processes import Process, child_of, kill_session
 
 
 async def _started(tmp_path: Path, script: str, children: int) -> tuple[Process, list[int]]:
@@ -46,3 +46,42 @@ async def test_later_calls_do_nothing(tmp_path: Path) -> None:
     process.kill_tree()
     assert _runs(child)
     os.kill(child, 9)
+
+
+async def test_what_outlived_its_leader_is_found_by_the_session(tmp_path: Path) -> None:
+    """Also when its parent has long ended; a session whose leader lives is a stranger's."""
+    process, (child,) = await _started(tmp_path, "(sleep 778 & touch $PIDS/$!)", 1)
+    assert await process.wait() == 0
+    assert _runs(child)
+    stranger = Process.start(["sleep", "5"], env={"PATH": os.environ["PATH"]}, stdout=2, stderr=2)
+    kill_session(stranger.pid, ours=False)
+    assert not stranger.ended
+    stranger.kill_tree()
+    await stranger.wait()
+    kill_session(process.pid, ours=False)
+    async with asyncio.timeout(5):
+        while _runs(child):  # noqa: ASYNC110 - it is no child of ours
+            await asyncio.sleep(0.01)
+
+
+async def test_the_child_of_a_process(tmp_path: Path) -> None:
+    """The oldest one; none of who has none, or is gone."""
+    process, (child,) = await _started(tmp_path, "sleep 779 & touch $PIDS/$!; wait", 1)
+    assert child_of(process.pid) == child
+    assert child_of(child) is None
+    process.kill_tree()
+    assert await process.wait() == 137
+    assert child_of(process.pid) is None
+
+
+async def test_a_child_has_its_input_and_says_how_it_ended() -> None:
+    """A pipe as stdin arrives; a signal is told from an exit code."""
+    reading, writing = os.pipe()
+    env = {"PATH": os.environ["PATH"]}
+    process = Process.start(["bash", "-c", "read n; kill -$n $$"], env=env, stdin=reading, stdout=2, stderr=2)
+    os.close(reading)
+    assert (process.ended, process.signalled) == (False, False)
+    os.write(writing, b"9\n")
+    os.close(writing)
+    assert await process.wait() == 137
+    assert (process.ended, process.signalled) == (True, True)

@@ -27,7 +27,7 @@ needs_bundle = pytest.mark.skipif(
 async def test_pages_may_run_nothing_but_themselves(manager: Manager) -> None:
     """No inline script, nothing from elsewhere, in nobody's frame, and no address told to anybody."""
     async with manager.http(key=False) as http:
-        for path in ("/", "/docs", "/desktop/sbx-1", "/pages/status.js"):
+        for path in ("/", "/docs", "/desktop/sbx-1", "/terminal/sbx-1", "/pages/status.js"):
             answer = await http.get(path)
             assert answer.status_code == 200
             policy = answer.headers["content-security-policy"]
@@ -41,7 +41,7 @@ async def test_pages_may_run_nothing_but_themselves(manager: Manager) -> None:
 def test_pages_hold_no_inline_script_or_style() -> None:
     """The policy would stop it, and the page would be broken."""
     pages = resources.files("agentscope_runtime.sandbox_manager") / "pages"
-    for page in ("status.html", "desktop.html", "calls.html"):
+    for page in ("status.html", "desktop.html", "terminal.html", "calls.html"):
         text = (pages / page).read_text()
         assert "style=" not in text
         assert "onclick=" not in text
