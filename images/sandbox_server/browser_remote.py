@@ -141,7 +141,7 @@ class _Client:
         try:
             message = json.loads(text)
             method, number = message["method"], message["id"]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             return False  # Chromium says what is wrong with it
         answer: Message = {"id": number, "result": {}}
         if method in REFUSED:

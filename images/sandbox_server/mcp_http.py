@@ -110,7 +110,10 @@ class HttpLine:
 
     def _hand_on(self, data: bytes, sent: Message) -> bool:
         """Deliver a message; return whether it is the answer to what was sent."""
-        message = json.loads(data)
+        try:
+            message = json.loads(data)
+        except RecursionError:
+            message = None
         if not isinstance(message, dict):
             raise ValueError("what it answered is no message of the protocol")
         answers = message.get("id") == sent.get("id") and "method" not in message
@@ -183,7 +186,7 @@ class SseLine:
                             self._endpoint.set_result(self._same_host(data.decode()))
                         elif name == "message" and isinstance(message := json.loads(data), dict):
                             deliver(message)
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError, Lost) as e:
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError, RecursionError, Lost) as e:
             reason = str(e) if isinstance(e, Lost) else f"{url}: {str(e) or type(e).__name__}"
         if not self._endpoint.done():
             self._endpoint.set_exception(Lost(reason))

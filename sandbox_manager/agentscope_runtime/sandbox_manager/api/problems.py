@@ -74,6 +74,8 @@ async def _http(request: Request, error: Exception) -> Response:
         case HTTPStatus.METHOD_NOT_ALLOWED:
             allowed = (error.headers or {}).get("Allow", "another method")
             return problem(InvalidRequest(f"{where} does not exist; this path takes {allowed}"), error.status_code)
+        case HTTPStatus.BAD_REQUEST:  # a body that no JSON reader takes; what is wrong with bodies is 422 here
+            return problem(InvalidRequest(f"{where}: {error.detail}"))
         case status:
             return problem(InvalidRequest(f"{where}: {error.detail}"), status)
 
