@@ -28,6 +28,7 @@ QUICK = 60.0
 Wait = Annotated[float, Query(ge=0, le=60)]
 Position = Annotated[int, Query(alias="from", ge=0, le=1 << 60)]
 """In bytes, both streams together."""
+BYTES = {"type": "string", "format": "binary"}
 STREAMED: dict[int | str, dict[str, Any]] = {
     200: {"description": "Its output so far, or until its end, as lines of JSON", "content": {NDJSON: {}}}
 }
@@ -83,7 +84,12 @@ async def output(
     return Stream(pool_of(request), sandbox_id, Ask("GET", _path(command_id, "/output"), params), NDJSON)
 
 
-@router.post("/{command_id}/stdin", status_code=204, max_body_size=sys.maxsize)  # it streams through
+@router.post(
+    "/{command_id}/stdin",
+    status_code=204,
+    max_body_size=sys.maxsize,  # it streams through
+    openapi_extra={"requestBody": {"content": {"application/octet-stream": {"schema": BYTES}}}},
+)
 async def write(sandbox_id: str, command_id: str, request: Request, end: bool = False) -> Response:
     """Write the body to a command's stdin, no faster than it reads; with `end` that is closed afterwards."""
     ask = Ask("POST", _path(command_id, "/stdin"), {"end": str(end).lower()}, upload(request))
