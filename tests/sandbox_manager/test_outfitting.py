@@ -36,17 +36,17 @@ class Hook:
 @virtual
 async def test_a_warm_sandbox_is_outfitted_before_the_session_has_it() -> None:
     """The answer waits for the outfitter, which gets the leased record and the options."""
-    async with world(Policy(targets={"base": 1})) as w:
+    async with world(Policy(targets={"browser": 1})) as w:
         hook = Hook(takes=2.0)
         w.means.outfitters.append(hook)
-        await filled(w)
+        await filled(w, "browser")
         began = asyncio.get_running_loop().time()
-        (sandbox_id,) = ids(await w.pool.connect(key(), ["base"], WORK))
+        (sandbox_id,) = ids(await w.pool.connect(key(), ["browser"], WORK))
         assert asyncio.get_running_loop().time() - began == pytest.approx(2.0)
         assert hook.calls == [(sandbox_id, State.LEASED, WORK)]
-        await w.pool.connect(key(), ["base"])
+        await w.pool.connect(key(), ["browser"])
         assert len(hook.calls) == 1, "nothing new was asked for"
-        await w.pool.connect(key(), ["base"], LeaseOptions(resolution="800x600"))
+        await w.pool.connect(key(), ["browser"], LeaseOptions(resolution="800x600"))
         assert hook.calls[1][2] == LeaseOptions(profile="work", resolution="800x600")
 
 

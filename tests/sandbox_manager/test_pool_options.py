@@ -8,7 +8,7 @@ import pytest
 from fake_pool import World, filled, ids, key, world
 from virtual_time import settle, virtual
 
-from agentscope_runtime.sandbox.errors import BackendUnavailable, StartFailed
+from agentscope_runtime.sandbox.errors import BackendUnavailable, InvalidRequest, StartFailed
 from agentscope_runtime.sandbox.wire import LeaseOptions
 from agentscope_runtime.sandbox_manager.means import Policy
 
@@ -104,3 +104,13 @@ async def test_variables_reach_the_box_and_nobody_else() -> None:
         assert lines.pop(mine)["options"] == {"environment": {"API_KEY": "secret"}}
         assert lines
         assert "secret" not in str(list(lines.values()))
+
+
+@virtual
+async def test_a_resolution_needs_a_desktop() -> None:
+    """Where no kind that is asked for has one, it is refused before anything happens; one of several is enough."""
+    async with world() as w:
+        with pytest.raises(InvalidRequest, match="resolution: none of base, extra has a desktop"):
+            await w.pool.connect(key(), ["base", "extra"], LeaseOptions(resolution="800x600"))
+        assert not w.script.seen["create"]
+        await w.pool.connect(key(), ["base", "browser"], LeaseOptions(resolution="800x600"))

@@ -29,10 +29,11 @@ KINDS = ("base", "browser", "extra")
 
 
 def kinds(sandbox_type: str) -> Blueprint:
-    """Know three kinds."""
+    """Know three kinds, of which the browser has a desktop."""
     if sandbox_type not in KINDS:
         raise UnknownSandboxType(f"no sandbox type {sandbox_type!r}")
-    return Blueprint(sandbox_type, f"image-{sandbox_type}", memory=1 << 30, nano_cpus=10**9, shm=64 << 20)
+    has_desktop = sandbox_type == "browser"
+    return Blueprint(sandbox_type, f"image-{sandbox_type}", 1 << 30, 10**9, 64 << 20, has_desktop=has_desktop)
 
 
 def key(session: str = "s1", user: str = "u1") -> LeaseKey:

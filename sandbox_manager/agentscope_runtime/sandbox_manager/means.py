@@ -5,11 +5,12 @@ from __future__ import annotations
 import secrets
 import string
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from agentscope_runtime.sandbox import wire
+from agentscope_runtime.sandbox.errors import InvalidRequest
 from agentscope_runtime.sandbox_manager.backends import Backend
 from agentscope_runtime.sandbox_manager.events import Events
 from agentscope_runtime.sandbox_manager.kinds import Kinds
@@ -78,6 +79,17 @@ class Means:
     farewells: list[Hook] = field(default_factory=list)
     """Each takes out of a sandbox what shall outlive it, after the session's end and before its removal. The box still
     answers then (`Pool.reach`), though the sandbox is STOPPING; there are a few seconds for all of them."""
+
+    def check(self, types: Sequence[str], options: wire.LeaseOptions) -> None:
+        """Raise if one of these kinds is unknown, or an option means nothing to any of them.
+
+        Raises:
+            UnknownSandboxType: Nobody registered such a kind.
+            InvalidRequest: A resolution, and none of them has a desktop.
+        """
+        blueprints = [self.kinds(kind) for kind in types]
+        if options.resolution is not None and not any(blueprint.has_desktop for blueprint in blueprints):
+            raise InvalidRequest(f"resolution: none of {', '.join(types)} has a desktop")
 
     def drafts(self, wish: Wish) -> dict[str, SandboxRecord]:
         """Make the records of all kinds of a wish; those that are to share a workspace name the same one."""

@@ -96,7 +96,7 @@ class Pool:
             PoolExhausted: The limit forbids to start what is missing.
             StartFailed, ImageMissing, BackendUnavailable: What is missing could not be started.
         """
-        wish = Wish(key, self._checked(sandbox_types), options)
+        wish = Wish(key, self._checked(sandbox_types, options), options)
         began = asyncio.get_running_loop().time()
         claim = await self._store.claim(wish, {}, limit=self._means.policy.limit, now=self._means.clock())
         self.refill.arrived(wish.types)
@@ -206,14 +206,13 @@ class Pool:
 
     # --- how a session waits
 
-    def _checked(self, sandbox_types: Sequence[str]) -> tuple[str, ...]:
+    def _checked(self, sandbox_types: Sequence[str], options: wire.LeaseOptions) -> tuple[str, ...]:
         types = tuple(sandbox_types)
         if not types:
             raise InvalidRequest("name at least one sandbox type to connect to")
         if len(set(types)) < len(types):
             raise InvalidRequest(f"a session holds one sandbox of a kind: name each once, not {', '.join(types)}")
-        for kind in types:
-            self._means.kinds(kind)
+        self._means.check(types, options)
         if self._closed:
             raise Unavailable(STOPPING)
         return types
