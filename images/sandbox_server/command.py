@@ -142,6 +142,11 @@ class Command:
             raise invalid_request(f"{self.command_id} has ended ({self.state.value}); nothing reads its stdin any more")
         await self._stdin.write(data, self.command_id)
         if end:
+            self.end_input()
+
+    def end_input(self) -> None:
+        """Close its stdin, if that is open."""
+        if self._stdin is not None:
             self._stdin.close()
 
     async def ended(self, patience_s: float) -> None:

@@ -116,9 +116,14 @@ class CommandRoutes:
     async def write(self, request: web.Request) -> web.Response:
         """Write the body to its stdin as it comes; `end=true` closes that afterwards."""
         command, end = self._named(request), _flag(request, "end")
+        taken = False
         async for data in request.content.iter_any():
             await command.write(data, end=False)
-        await command.write(b"", end=end)
+            taken = True
+        if not taken:
+            await command.write(b"", end=end)
+        elif end:
+            command.end_input()  # it may have ended by what it was just told, which is no failure
         return web.Response(status=204)
 
     async def signal(self, request: web.Request) -> web.Response:

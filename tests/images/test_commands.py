@@ -146,6 +146,15 @@ def test_a_background_command_outlives_its_readers(shared_box: RealBox) -> None:
     assert shared_box.http.delete(f"/commands/{command_id}").status_code == 204
 
 
+def test_input_that_ends_the_command_was_taken(shared_box: RealBox) -> None:
+    """A command that ends by what it is told is no failure of who told it, however fast it is."""
+    for end in ("false", "true"):
+        for _ in range(20):
+            command_id = start(shared_box, "read line", stdin=True)
+            answer = shared_box.http.post(f"/commands/{command_id}/stdin", params={"end": end}, content=b"go\n")
+            assert answer.status_code == 204, answer.text
+
+
 def test_input_is_written_while_it_runs(shared_box: RealBox) -> None:
     """What is written arrives, the end arrives, and afterwards the command says that nothing reads any more."""
     command_id = start(shared_box, "while read line; do echo got $line; done; echo over", stdin=True)
