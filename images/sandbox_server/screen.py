@@ -218,6 +218,8 @@ class Screen:
             x, y, width, height, encoding = struct.unpack(">HHHHi", await self._read(12))
             if encoding == RESIZED:
                 await self._resized(x, y, width, height)
+            elif x + width > self._size[0] or y + height > self._size[1]:
+                raise ScreenFailed(f"the X server sent pixels of {width} by {height}, outside of the screen")
             elif encoding == RAW:
                 data = await self._read(4 * width * height)
                 if into is not None:

@@ -184,6 +184,7 @@ async def test_a_region_outside(server: Xvnc, tmp_path: Path, region: tuple[int,
     [
         lambda server: b"\x09",
         lambda server: struct.pack(">BxHHHHHi", 0, 1, 0, 0, 1, 1, 7),
+        lambda server: struct.pack(">BxHHHHHi", 0, 1, 0, 0, 65_535, 65_535, 0),
         lambda server: struct.pack(">BxHHHHHi", 0, 1, 0, 0, 60_000, 60_000, -308) + struct.pack(">B3x", 0),
     ],
 )
