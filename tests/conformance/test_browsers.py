@@ -13,6 +13,7 @@ from playwright.sync_api import sync_playwright
 from agentscope_runtime.sandbox.errors import InvalidRequest
 
 pytestmark = pytest.mark.docker
+KINDS = ("browser",)
 
 PAGE = """<title>Form</title><label>Name <input></label><select aria-label=Colour><option>Red<option>Blue</select>
 <button onclick="alert('Hi')">Hello</button><input type=file aria-label=Photo>
