@@ -186,7 +186,7 @@ class Screen:
             while missing > 0 and self._size == size:
                 brought = await self._update((picture, (left, top, width, height)))
                 missing -= brought
-                if not brought:  # how the screen is laid out is an answer, too; what was asked for is still due
+                if not brought and self._size == size:  # how it is laid out is an answer, too; the pixels are still due
                     self._send(struct.pack(">BBHHHH", 3, 1, left, top, width, height))
         if self._size != size:  # the question was about another screen
             return await self._capture(region)
