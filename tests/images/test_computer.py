@@ -8,6 +8,8 @@ from managers import eventually
 
 pytestmark = pytest.mark.docker
 
+TITLE = (47, 52, 63)
+"""The colour of the title of the window in front."""
 EVERYTHING = 'Hello, Wörld! 你好，世界 – ñ € ½ "quoted" <tag> {} [] \\ ~ ^ ` Ж ß ﷼ ✓ 😀\n\tsecond line'
 
 
@@ -82,12 +84,16 @@ def test_clicks_open_what_they_open(gui: GuiBox) -> None:
 def test_a_window_is_dragged(gui: GuiBox) -> None:
     """By its title, with one action and with three."""
     gui.launch("terminal")
-    title = gui.picture()
-    gui.use("left_click_drag", startCoordinate=[560, 180], coordinate=[400, 120])
-    eventually(lambda: changed(title, gui.picture()) > 0.05, 5, "the window moved, or was marked")
-    gui.use("left_mouse_down", coordinate=[600, 300])
-    gui.use("mouse_move", coordinate=[620, 320])
+    before = gui.picture()
+    title = next(y for y in range(800) if before.getpixel((560, y)) == TITLE) + 8
+    gui.use("left_click_drag", startCoordinate=[560, title], coordinate=[500, title + 60])
+    eventually(lambda: changed(before, gui.picture()) > 0.05, 5, "the window moved")
+    dragged = gui.picture()
+    gui.use("left_mouse_down", coordinate=[500, title + 60])
+    gui.use("mouse_move", coordinate=[530, title + 30])
+    gui.use("mouse_move", coordinate=[560, title])
     gui.use("left_mouse_up")
+    eventually(lambda: changed(dragged, gui.picture()) > 0.05, 5, "the window moved back")
     gui.use("key", text="alt+F4")
 
 
