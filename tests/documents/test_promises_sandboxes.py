@@ -1,4 +1,4 @@
-"""Sandboxes as the documents use them: S63, S68 to S70. What agents do with them is in tests/e2e/test_agents.py."""
+"""Sandboxes as the documents use them: S63, S68 to S70, S73. What agents do with them is in tests/e2e/test_agents.py."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from urllib.parse import quote
 
 import docker
 import pytest
+from mcp_servers import SMALL
 
 from agentscope_runtime.engine.services.sandbox import SandboxService
-from agentscope_runtime.sandbox import BrowserSandbox
+from agentscope_runtime.sandbox import BaseSandbox, BrowserSandbox
 from agentscope_runtime.sandbox.registry import SandboxRegistry
 
 PAGE = "data:text/html," + quote("<title>Greeting</title><h1>Good morning</h1>")
@@ -36,7 +37,7 @@ def test_S68_the_built_images_have_these_names() -> None:
     """The engine knows them by the names that the documents tag them with."""
     engine = docker.from_env()
     try:
-        for kind in ("base", "browser"):
+        for kind in ("base", "browser", "filesystem", "gui"):
             assert engine.images.get(f"agentscope/runtime-sandbox-{kind}:latest").tags
     finally:
         engine.close()
@@ -71,3 +72,12 @@ async def test_S70_a_service_gives_a_session_its_sandbox_again(own_state: None) 
     finally:
         await service.stop()
     assert not await service.health()
+
+
+@pytest.mark.docker
+def test_S73_mcp_tools_come_into_a_sandbox(own_state: None) -> None:
+    """A server of the user's runs in the sandbox; its tools are listed beside the others, and called like them."""
+    with BaseSandbox() as box:
+        box.add_mcp_servers({"mcpServers": {"mine": {"command": "python3", "args": ["-c", SMALL, "echo"]}}})
+        assert set(box.list_tools("mine")["mine"]) == {"echo"}
+        assert "Alice" in box.call_tool("echo", {"name": "Alice"})["content"][0]["text"]
