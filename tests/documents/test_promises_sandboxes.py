@@ -1,4 +1,4 @@
-"""Sandboxes as the documents use them: S63, S68 to S70, S73. What agents do with them is in tests/e2e/test_agents.py."""
+"""Sandboxes as the documents use them: S63, S68 to S70, S73. What agents do with them: tests/e2e/test_agents.py."""
 
 from __future__ import annotations
 
