@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+RESTORED_WITHIN_S = 20.0
+"""Seconds that servers of another box are waited for; a session that connects waits, too."""
+
 
 class McpHub:
     """The servers of one box, by name, in the order in which they were added."""
@@ -102,6 +105,24 @@ class McpHub:
             await asyncio.gather(*(server.close() for server in surplus))
         return [self._servers[config.name].info() for config in configs if config.name in self._servers]
 
+    async def restore(self, servers: Any) -> None:
+        """Hold servers that another box had; those that do not start are tried again, as after a loss.
+
+        Returns when each was tried, or after `RESTORED_WITHIN_S`. One whose name is taken is passed over.
+
+        Raises:
+            InvalidServer: The configuration makes no sense.
+        """
+        configs = [config for config in parse(servers) if config.name not in self._servers]
+        self._check_room(config.name for config in configs)
+        tried = [asyncio.ensure_future(self._hold(config).tried.wait()) for config in configs]
+        try:
+            if tried:
+                await asyncio.wait(tried, timeout=RESTORED_WITHIN_S)
+        finally:
+            for each in tried:
+                each.cancel()
+
     async def remove(self, name: str) -> bool:
         """End a server and forget it; return whether there was one."""
         server = self._servers.pop(name, None)
@@ -124,8 +145,12 @@ class McpHub:
     async def _begin(self) -> None:
         assignment = await asyncio.shield(self._config.assignment)
         for config in assignment.mcp_servers:
-            server = self._servers[config.name] = McpServer(config, self._line(config))
-            server.start_later()
+            self._hold(config)
+
+    def _hold(self, config: ServerConfig) -> McpServer:
+        server = self._servers[config.name] = McpServer(config, self._line(config))
+        server.start_later()
+        return server
 
     async def _started(self, configs: Sequence[ServerConfig]) -> list[McpServer]:
         made = [McpServer(config, self._line(config)) for config in configs]

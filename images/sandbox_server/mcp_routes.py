@@ -32,6 +32,14 @@ def routes(hub: McpHub) -> Sequence[web.RouteDef]:
         except ServerFailed as e:
             raise Problem(424, "mcp_server_failed", "MCP server failed", str(e)) from e
 
+    async def restore(request: web.Request) -> web.Response:
+        """Hold servers whether they start or not; answers when that is known of each, or it takes too long."""
+        try:
+            await hub.restore((await read_object(request)).get("mcpServers"))
+        except InvalidServer as e:
+            raise invalid_request(str(e)) from e
+        return web.json_response({"servers": hub.servers()})
+
     async def show(request: web.Request) -> web.Response:
         """Answer with all of them."""
         return web.json_response({"servers": hub.servers()})
@@ -43,6 +51,7 @@ def routes(hub: McpHub) -> Sequence[web.RouteDef]:
 
     return [
         web.post("/mcp/servers", add),
+        web.put("/mcp/servers", restore),
         web.get("/mcp/servers", show),
         web.delete("/mcp/servers/{name}", remove),
     ]

@@ -62,6 +62,8 @@ class McpServer:
         self.reason = ""
         """Why it is not running."""
         self.restarts = 0
+        self.tried = asyncio.Event()
+        """Whether the first attempt to start it is over, however it went."""
         self._line = line
         self._rpc: Rpc | None = None
         self._running = asyncio.Event()
@@ -87,6 +89,7 @@ class McpServer:
     async def close(self) -> None:
         """End it."""
         self.state = State.STOPPED
+        self.tried.set()
         self._running.clear()
         if self._keeper is not None:
             self._keeper.cancel()
@@ -137,6 +140,7 @@ class McpServer:
             except (Lost, Refused) as e:
                 self.reason = str(e)
                 log.warning("MCP server %r did not start: %s", self.config.name, self.reason)
+            self.tried.set()
 
     async def _attend(self, rpc: Rpc) -> None:
         while not rpc.ended.done():

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import io
 import os
 import sys
 from collections.abc import Iterator
 
+import httpx
 import pytest
+from docker_engine import kill
 from managers import Server
 from mcp import ClientSession
 from mcp_client import over_http, over_stdio, plain
@@ -62,6 +65,43 @@ async def test_servers_inside_are_seen_from_outside(server: Server) -> None:
             assert tools["echo"]["_meta"] == {"group": "small"}
             result = plain(await session.call_tool("echo", {"x": "ü"}))
         assert (result["isError"], result["structuredContent"]["arguments"]) == (False, {"x": "ü"})
+
+
+async def test_servers_inside_are_back_in_the_place_of_a_dead_sandbox(server: Server) -> None:
+    """One that needs a file which went with the dead one waits for it, and keeps nobody from connecting."""
+    lease = {"session_id": "mcp-restored", "sandbox_types": ["base"]}
+    headers = {"Authorization": f"Bearer {server.key}"}
+    async with httpx.AsyncClient(base_url=server.url, headers=headers, timeout=60) as http:
+
+        async def connect() -> str:
+            answer = (await http.post("/v1/leases", json=lease)).raise_for_status()
+            return str(answer.json()["sandboxes"][0]["sandbox_id"])
+
+        async def write(sandbox: str) -> None:
+            target = {"path": "/workspace/small.py"}
+            (await http.put(f"/v1/sandboxes/{sandbox}/files/content", params=target, content=SMALL)).raise_for_status()
+
+        first = await connect()
+        await write(first)
+        servers = {
+            "small": {"command": "python3", "args": ["-c", SMALL, "echo"]},
+            "filed": {"command": "python3", "args": ["small.py", "late"]},
+        }
+        added = await http.post(f"/v1/sandboxes/{first}/mcp/servers", json={"mcpServers": servers})
+        assert added.status_code == 200, added.text
+        await kill(first)
+        assert (await http.get(f"/v1/sandboxes/{first}/tools")).status_code == 410
+        second = await connect()
+        assert second != first
+        called = await http.post(f"/v1/sandboxes/{second}/tools/echo", json={"arguments": {"x": 1}})
+        assert called.json()["isError"] is False, called.text
+        await write(second)
+        async with asyncio.timeout(30):  # it is tried again, after pauses of seconds
+            late = await http.post(f"/v1/sandboxes/{second}/tools/late", json={"arguments": {}})
+            while late.status_code == 404:
+                late = await http.post(f"/v1/sandboxes/{second}/tools/late", json={"arguments": {}})
+        assert late.json()["isError"] is False, late.text
+        await http.delete("/v1/leases", params={"session_id": "mcp-restored"})
 
 
 async def test_over_stdio_with_a_manager(server: Server) -> None:

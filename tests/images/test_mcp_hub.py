@@ -107,6 +107,18 @@ async def test_servers_of_the_managers_line_start_with_the_box() -> None:
         assert "no-such-program" in bad["reason"]
 
 
+async def test_servers_of_another_box_are_held_whether_they_start_or_not(hub: McpHub) -> None:
+    """When the call returns each was tried; a name that is taken is passed over, and one that starts late works."""
+    await hub.add({"it": small("old")})
+    await hub.restore({"it": small("new"), "good": small("echo"), "bad": {"command": "no-such-program"}})
+    it, good, bad = hub.servers()
+    assert (it["tools"], good["tools"], good["state"]) == (["old"], ["echo"], "running")
+    assert "no-such-program" in bad["reason"] and bad["state"] == "starting"
+    await hub.restore({"good": small("echo")})
+    with pytest.raises(InvalidServer):
+        await hub.restore({})
+
+
 # --- in a real box
 
 IN_BOX = {"command": "python3", "args": ["-c", SMALL, "echo,run_ipython_cell,die"], "env": {"TOLD": "it"}}

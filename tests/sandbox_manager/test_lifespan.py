@@ -169,7 +169,7 @@ async def test_warm_claims_are_fast(tmp_path: Path) -> None:
     backend = FakeBackend(Owner(installation_id(tmp_path), "whoever"), serve=False)
     size = 500
     async with running(settings(tmp_path, pool_size=0), backend=backend) as pool:
-        store = pool._store
+        store = pool.store
         for _ in range(size):
             draft = pool._means.draft("base")
             await store.record_start(draft, limit=0)

@@ -1,4 +1,8 @@
-"""Starts the MCP servers that a lease asks for in each of its sandboxes, also in one that takes a dead one's place."""
+"""Starts the MCP servers that a session wants in each of its sandboxes, also in one that takes a dead one's place.
+
+What the options of the lease ask for has to start, else the connect fails. What was added by calls to a sandbox that
+died may need files that went with it: it is held, and tried again, but keeps nobody from getting the sandbox.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +21,17 @@ class McpServers:
         self._pool = pool
 
     async def __call__(self, record: SandboxRecord, options: wire.LeaseOptions) -> None:
-        """Start the servers of these options in this sandbox, all or none.
+        """Start the servers of these options in this sandbox, all or none, and those that a dead one had.
 
         Raises:
-            McpServerFailed: One of them does not start.
+            McpServerFailed: One of the options' does not start.
             InvalidRequest: Their configuration makes no sense.
         """
-        if not options.mcp_servers:
-            return
-        body = {"mcpServers": options.mcp_servers}
-        async with self._pool.reach(record).request("POST", "/mcp/servers", json=body, timeout=WITHIN):
-            pass
+        asked = options.mcp_servers or {}
+        required = {name: config for name, config in record.mcp_servers.items() if asked.get(name) == config}
+        restored = {name: config for name, config in record.mcp_servers.items() if name not in required}
+        for method, servers in (("POST", required), ("PUT", restored)):
+            if servers:
+                body = {"mcpServers": servers}
+                async with self._pool.reach(record).request(method, "/mcp/servers", json=body, timeout=WITHIN):
+                    pass

@@ -62,7 +62,7 @@ class Pool:
             boxes: For calls to boxes; without it, `use` is not possible (boxes in memory, in tests).
         """
         self._means = means
-        self._store = means.store
+        self.store = means.store
         self._boxes = boxes
         self._arrivals = Arrivals()
         self._hits: Counter[str] = Counter()
@@ -98,7 +98,7 @@ class Pool:
         """
         wish = Wish(key, self._checked(sandbox_types, options), options)
         began = asyncio.get_running_loop().time()
-        claim = await self._store.claim(wish, {}, limit=self._means.policy.limit, now=self._means.clock())
+        claim = await self.store.claim(wish, {}, limit=self._means.policy.limit, now=self._means.clock())
         self.refill.arrived(wish.types)
         if claim.lease is None:
             claim = await self._wait_for(wish)
@@ -115,7 +115,7 @@ class Pool:
     async def release(self, key: LeaseKey) -> None:
         """End what `key` holds, and what it waits for; fine if that is nothing. Destroys in the background."""
         self._arrivals.abort(key, Unavailable(f"{key} was released while it was being connected; connect again"))
-        records = await self._store.end_lease(key, RELEASED)
+        records = await self.store.end_lease(key, RELEASED)
         if records:
             self.events.emit(LeaseEnded(key, tuple(record.sandbox_id for record in records), "released"))
         self.retirement.destroy(records, RELEASED)
@@ -133,13 +133,13 @@ class Pool:
             SandboxNotFound: It is unknown, was released, or nobody has leased it.
             SandboxDied: It ended while it was leased.
         """
-        record = await self._store.touch(sandbox_id, now=self._means.clock())
+        record = await self.store.touch(sandbox_id, now=self._means.clock())
         try:
             with self.activity.of(sandbox_id):
                 yield self.reach(record)
         finally:
             with suppress(NotFound, SandboxDied):
-                await self._store.touch(sandbox_id, now=self._means.clock())
+                await self.store.touch(sandbox_id, now=self._means.clock())
 
     def reach(self, record: SandboxRecord) -> Box:
         """Return the box of a sandbox in any state, for the pool's own errands; it counts as no activity."""
@@ -151,11 +151,11 @@ class Pool:
 
     async def leases(self) -> list[Lease]:
         """Return all leases, oldest first."""
-        return await self._store.leases()
+        return await self.store.leases()
 
     async def sandboxes(self) -> list[SandboxRecord]:
         """Return all sandboxes, in any state, oldest first."""
-        return await self._store.sandboxes()
+        return await self.store.sandboxes()
 
     async def sandbox(self, sandbox_id: str) -> SandboxRecord:
         """Return one sandbox.
@@ -164,11 +164,11 @@ class Pool:
             SandboxNotFound: It is unknown, or was released.
             SandboxDied: It ended while it was needed.
         """
-        return await self._store.get(sandbox_id)
+        return await self.store.get(sandbox_id)
 
     async def report(self) -> wire.PoolReport:
         """Return how the pool stands, by kind."""
-        census = await self._store.census()
+        census = await self.store.census()
         policy = self._means.policy
         kinds = sorted({*census, *policy.targets, *self._hits, *self._misses})
         return wire.PoolReport(limit=policy.limit, types={kind: self._status(kind, census) for kind in kinds})
@@ -180,7 +180,7 @@ class Pool:
         give_up = loop.time() + DEATH_TAKES
         while True:
             try:
-                await self._store.get(sandbox_id)
+                await self.store.get(sandbox_id)
                 alive = await self._means.backend.alive(sandbox_id)
             except SandboxError as e:
                 return e
@@ -198,7 +198,7 @@ class Pool:
         await self.launcher.aclose()
         left = 0
         if destroy:
-            for record in await self._store.sandboxes():
+            for record in await self.store.sandboxes():
                 await self.retirement.retire(record.sandbox_id, SHUTDOWN)
             left = await self.retirement.drained(within)
         await self.retirement.aclose()
@@ -237,7 +237,7 @@ class Pool:
         failures = 0
         while True:
             drafts = self._means.drafts(wish)
-            claim = await self._store.claim(wish, drafts, limit=self._means.policy.limit, now=self._means.clock())
+            claim = await self.store.claim(wish, drafts, limit=self._means.policy.limit, now=self._means.clock())
             self.retirement.destroy(claim.displaced, Ending("made room in the pool for another kind"))
             self.launcher.submit(claim.begun)
             self.launcher.hurry(record.sandbox_id for record in claim.awaited)
@@ -263,7 +263,7 @@ class Pool:
 
     async def _give_back(self, key: LeaseKey, ticket: Ticket) -> None:
         types = ticket.types - self._arrivals.wanted_by_others(key, ticket)
-        given = await self._store.give_back(key, sorted(types))
+        given = await self.store.give_back(key, sorted(types))
         self.retirement.destroy(given.ended, LEFT)
         for served in given.served:
             self._arrivals.wake(served)

@@ -5,9 +5,10 @@ Plain data without I/O. The store decides which move happens; everything else on
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Any
 
 from agentscope_runtime.sandbox import errors, wire
 
@@ -108,6 +109,8 @@ class SandboxRecord:
     """Who holds it, or (before LEASED) whom it is promised to."""
     options: wire.LeaseOptions = NO_OPTIONS
     """What the lease was asked to be; nothing as long as there is none."""
+    mcp_servers: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """MCP servers that its session wants in it, by name: the options', and those added since, without those removed."""
     volume: str = ""
     """The workspace that it shares with the other sandboxes of its lease; "" where it has one of its own."""
     generation: int = 0
@@ -121,6 +124,14 @@ class SandboxRecord:
     def answers(self) -> bool:
         """Whether the box is up as far as the manager knows."""
         return self.state in (State.WARM, State.LEASED)
+
+    def with_mcp_servers(
+        self, added: Mapping[str, Any], *, overwrite: bool = False, without: str | None = None
+    ) -> SandboxRecord:
+        """Return the record with these servers, and `without` one; a name that is taken stays, or is overwritten."""
+        kept = {name: config for name, config in self.mcp_servers.items() if name != without}
+        new = {name: config for name, config in added.items() if overwrite or name not in kept}
+        return replace(self, mcp_servers={**kept, **new})
 
     def to_info(self) -> wire.SandboxInfo:
         """Return what may be told about it: no token, no address."""

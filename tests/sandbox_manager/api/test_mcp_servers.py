@@ -63,3 +63,32 @@ async def test_a_sandbox_in_the_place_of_a_dead_one_has_them_again(manager: Mana
         (after,) = (await http.post("/v1/leases", json=body)).json()["sandboxes"]
     assert after["sandbox_id"] != before["sandbox_id"]
     assert set(manager.backend.engine.containers[after["sandbox_id"]].box.mcp_servers.configs) == {"s"}
+
+
+async def test_servers_that_were_added_by_calls_are_in_its_place_again(manager: Manager) -> None:
+    """Also if the session connects without a word about servers; not those removed, and none after a release."""
+    body = {"session_id": "s1", "sandbox_types": ["base"]}
+
+    async def connected(http: Any) -> tuple[str, Any]:
+        (found,) = (await http.post("/v1/leases", json=body)).json()["sandboxes"]
+        box = manager.backend.engine.containers[found["sandbox_id"]].box
+        return found["sandbox_id"], box.mcp_servers.configs
+
+    async with manager.http() as http:
+        first, _ = await connected(http)
+        path = f"/v1/sandboxes/{first}/mcp/servers"
+        wrapped = {"mcpServers": {"mcpServers": {"a b": {"command": "x"}, "c": {"command": "y"}}}}
+        for servers in ({"mcpServers": {"a b": {"command": "old"}}}, wrapped | {"overwrite": True}):
+            assert (await http.post(path, json=servers)).status_code == 200
+        assert (await http.post(path, json={"mcpServers": {"bad": {}}})).status_code == 424
+        await http.post(path, json={"mcpServers": {"d": {"command": "z"}}})
+        assert (await http.delete(f"{path}/d")).status_code == 204
+        await manager.backend.die(first)
+        await http.get(f"/v1/sandboxes/{first}/tools")
+        second, servers = await connected(http)
+        assert second != first
+        assert servers == {"a b": {"command": "x"}, "c": {"command": "y"}}
+        await http.delete("/v1/leases", params={"session_id": "s1"})
+        third, servers = await connected(http)
+        assert third != second
+        assert servers == {}

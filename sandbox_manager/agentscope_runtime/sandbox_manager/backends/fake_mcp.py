@@ -20,6 +20,7 @@ class FakeMcpServers:
         return [
             web.get("/mcp/servers", self._list),
             web.post("/mcp/servers", self._add),
+            web.put("/mcp/servers", self._restore),
             web.delete("/mcp/servers/{name}", self._remove),
         ]
 
@@ -29,12 +30,17 @@ class FakeMcpServers:
     async def _add(self, request: web.Request) -> web.Response:
         body = await request.json()
         servers = body.get("mcpServers") if isinstance(body, dict) else None
+        servers = servers.get("mcpServers", servers) if isinstance(servers, dict) else None
         if not isinstance(servers, dict) or not servers:
             raise InvalidRequest("mcpServers is missing, or empty")
         if failed := [name for name, config in servers.items() if not config.get("command")]:
             raise McpServerFailed(f"MCP server {failed[0]!r} did not start: it has no command")
         self.configs = servers | self.configs if not body.get("overwrite") else self.configs | servers
         return _described(servers)
+
+    async def _restore(self, request: web.Request) -> web.Response:
+        self.configs = (await request.json())["mcpServers"] | self.configs
+        return _described(self.configs)
 
     async def _remove(self, request: web.Request) -> web.Response:
         self.configs.pop(request.match_info["name"], None)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from agentscope_runtime.sandbox_manager.states import Address, Census, Ending, Lease, LeaseKey, SandboxRecord, Wish
 
@@ -64,6 +64,8 @@ class Store(Protocol):
         Everything that the key holds has the options that were agreed upon. Where these need sandboxes of the lease's
         own (`LeaseOptions.needs_own`) only drafts will do, and all have the volume of the first of them, if any.
 
+        A sandbox that takes the place of one of its kind that died on this key gets the MCP servers that that one had.
+
         Raises:
             InvalidRequest: The wish contradicts the options of what the key holds.
             PoolExhausted: The drafts do not fit under the limit, not even in place of free pool members.
@@ -94,6 +96,15 @@ class Store(Protocol):
         Raises:
             SandboxNotFound: It is unknown, released, or nobody has leased it.
             SandboxDied: It ended while it was leased.
+        """
+
+    async def change_mcp_servers(
+        self, sandbox_id: str, added: Mapping[str, Any], *, overwrite: bool = False, removed: str | None = None
+    ) -> None:
+        """Record that a leased sandbox has these MCP servers, too, or has one no more; fine if it is not leased.
+
+        A name that is taken stays what it was, unless it is to be overwritten. If the sandbox dies, the one that takes
+        its place has what it had (`claim`), until the key's lease ends in good order, or is idle for too long.
         """
 
     async def mark_stopping(self, sandbox_id: str, ending: Ending) -> SandboxRecord | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from agentscope_runtime.sandbox.errors import PoolExhausted, SandboxNotFound
 from agentscope_runtime.sandbox_manager.states import (
@@ -24,9 +25,8 @@ from agentscope_runtime.sandbox_manager.states import (
     Wish,
 )
 from agentscope_runtime.sandbox_manager.stores import LEFT, Claim, GivenBack
+from agentscope_runtime.sandbox_manager.stores.departed import Departed
 
-ENDINGS_KEPT = 4096
-"""So many ended sandboxes can still say why they ended: about a megabyte."""
 RETRY_AFTER = 2.0
 """Seconds that a refused caller is told to wait: about what a session needs to end or a sandbox to be removed."""
 DISPLACED = Ending("made room in the pool for another kind")
@@ -40,7 +40,7 @@ class MemoryStore:
     def __init__(self) -> None:
         """Start with nothing."""
         self._records: dict[str, SandboxRecord] = {}
-        self._endings: OrderedDict[str, Ending] = OrderedDict()
+        self._departed = Departed()
         # Below: indexes of _records, written by _index and _unindex only.
         self._held: dict[LeaseKey, dict[str, str]] = {}  # key -> kind -> id, promised or leased
         self._free: defaultdict[tuple[str, State], _Ids] = defaultdict(OrderedDict)  # STARTING or WARM without a key
@@ -75,9 +75,8 @@ class MemoryStore:
 
     async def trim(self, sandbox_type: str, *, keep: int, ending: Ending) -> tuple[SandboxRecord, ...]:
         """See `Store.trim`."""
-        free = [
-            self._records[each] for state in (State.STARTING, State.WARM) for each in self._free[sandbox_type, state]
-        ]
+        states = (State.STARTING, State.WARM)
+        free = [self._records[each] for state in states for each in self._free[sandbox_type, state]]
         free.sort(key=lambda record: (record.state is State.WARM, -record.created_at))
         return tuple(self._stop(record, ending) for record in free[: max(0, len(free) - keep)])
 
@@ -104,7 +103,7 @@ class MemoryStore:
             awaited = tuple(mine[kind] for kind in types if mine[kind].state is State.STARTING)
             return Claim(begun=tuple(mine[kind] for kind in absent), awaited=awaited, displaced=displaced)
         fresh = [kind for kind in types if mine[kind].state is State.WARM]
-        leased = {kind: self._lease(mine[kind], now) for kind in types}
+        leased = {kind: self._lease(mine[kind], wish, now) for kind in types}
         return Claim(
             lease=Lease(key, tuple(leased[kind] for kind in types)), granted=tuple(leased[kind] for kind in fresh)
         )
@@ -126,6 +125,7 @@ class MemoryStore:
 
     async def end_lease(self, key: LeaseKey, ending: Ending) -> tuple[SandboxRecord, ...]:
         """See `Store.end_lease`."""
+        self._departed.forget(key)
         held = self._held.get(key, {})
         given = await self.give_back(key, list(held))
         leased = (self._stop(self._records[sandbox_id], ending) for sandbox_id in list(held.values()))
@@ -133,11 +133,9 @@ class MemoryStore:
 
     async def end_idle(self, *, idle_since: float, ending: Ending) -> tuple[Lease, ...]:
         """See `Store.end_idle`."""
-        idle = [
-            lease
-            for lease in await self.leases()
-            if all((record.last_active_at or 0.0) <= idle_since for record in lease.sandboxes)
-        ]
+        self._departed.forget_idle(idle_since)
+        leases = await self.leases()
+        idle = [each for each in leases if all((one.last_active_at or 0.0) <= idle_since for one in each.sandboxes)]
         for lease in idle:
             for record in lease.sandboxes:
                 self._stop(record, ending)
@@ -150,6 +148,14 @@ class MemoryStore:
             raise SandboxNotFound(f"sandbox {sandbox_id} is {record.state.value}: no session has leased it")
         self._records[sandbox_id] = record = replace(record, last_active_at=now)
         return record
+
+    async def change_mcp_servers(
+        self, sandbox_id: str, added: Mapping[str, Any], *, overwrite: bool = False, removed: str | None = None
+    ) -> None:
+        """See `Store.change_mcp_servers`."""
+        record = self._records.get(sandbox_id)
+        if record is not None and record.state is State.LEASED:
+            self._put(record.with_mcp_servers(added, overwrite=overwrite, without=removed))
 
     # --- endings
 
@@ -174,7 +180,7 @@ class MemoryStore:
         record = self._records.get(sandbox_id)
         if record is not None and record.state is not State.STOPPING:
             return record
-        if ending := self._endings.get(sandbox_id):
+        if ending := self._departed.ending(sandbox_id):
             raise ending.to_error(sandbox_id)
         raise SandboxNotFound(f"there is no sandbox {sandbox_id}")
 
@@ -238,16 +244,16 @@ class MemoryStore:
             record = replace(record, key=first, options=other.options)
         return self._put(record)
 
-    def _lease(self, record: SandboxRecord, now: float) -> SandboxRecord:
+    def _lease(self, record: SandboxRecord, wish: Wish, now: float) -> SandboxRecord:
+        asked = wish.options.mcp_servers or {}
         if record.state is State.LEASED:
-            return self._put(replace(record, last_active_at=now))
-        generation = record.generation + 1
-        return self._put(replace(record, state=State.LEASED, generation=generation, leased_at=now, last_active_at=now))
+            return self._put(replace(record.with_mcp_servers(asked), last_active_at=now))
+        had = self._departed.legacy(wish.key, record.sandbox_type, record.options.mcp_servers or {})
+        record = replace(record, mcp_servers={**had, **asked}, generation=record.generation + 1)
+        return self._put(replace(record, state=State.LEASED, leased_at=now, last_active_at=now))
 
     def _stop(self, record: SandboxRecord, ending: Ending) -> SandboxRecord:
-        self._endings[record.sandbox_id] = ending
-        while len(self._endings) > ENDINGS_KEPT:
-            self._endings.popitem(last=False)
+        self._departed.note(record, ending)
         return self._put(replace(record, state=State.STOPPING))
 
     def _put(self, record: SandboxRecord) -> SandboxRecord:
