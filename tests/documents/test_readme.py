@@ -156,10 +156,10 @@ def test_the_settings_are_the_managers() -> None:
 def test_the_targets_exist() -> None:
     """Each `make target` that a page names is in the Makefile, and `make help` lists every target."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+    targets = set(re.findall(r"^([a-z][a-z-]+):", makefile, re.MULTILINE))
     for page in PAGES:
         text = (ROOT / page).read_text(encoding="utf-8")
-        named = set(re.findall(r"(?:`|^)make ([a-z]+)", text, re.MULTILINE))
+        named = set(re.findall(r"(?:`|^)make ([a-z][a-z-]+)", text, re.MULTILINE))
         assert named <= targets, page
     shown = subprocess.run(["make", "-C", str(ROOT), "help"], capture_output=True, text=True, check=True).stdout
     assert {line.split()[1] for line in shown.splitlines() if line.startswith("  make ")} == targets

@@ -220,7 +220,7 @@ def test_a_dead_sandbox_is_a_typed_error(manager: ScriptedManager) -> None:
 
 def test_a_start_without_an_answer_gives_back(manager: ScriptedManager, monkeypatch: pytest.MonkeyPatch) -> None:
     """Out of time, nobody knows whether the lease was granted: it is released."""
-    monkeypatch.setattr("agentscope_runtime.sandbox.calls.START_ALLOWANCE", 0.0)
+    monkeypatch.setattr("agentscope_runtime.sandbox.calls.leases.START_ALLOWANCE", 0.0)
     monkeypatch.setattr("agentscope_runtime.sandbox.transport.MARGIN", 0.1)
     monkeypatch.setenv("RUNTIME_SANDBOX_TIMEOUT", "0.1")
     manager.then_be_silent()
