@@ -109,7 +109,7 @@ def official() -> FastMCP:
 @asynccontextmanager
 async def listening(app: Callable[..., Any], port: int = 0) -> AsyncIterator[int]:
     """Serve an application on loopback while the block runs; yields its port."""
-    config = uvicorn.Config(app, port=port, log_level="error", timeout_graceful_shutdown=1)
+    config = uvicorn.Config(app, port=port, log_config=None, timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())
     async with asyncio.timeout(20):
