@@ -6,7 +6,7 @@ import ctypes
 import os
 import sys
 
-from sandbox_server.config import sandbox_type
+from sandbox_server.config import parts, sandbox_type
 from sandbox_server.land import Land
 
 PR_SET_DUMPABLE = 4
@@ -26,15 +26,15 @@ def harden() -> None:
 def main() -> int:
     """Run the box; return the exit code."""
     harden()
-    kind = sandbox_type()
-    land = Land.spawn(kind)  # stands when the imports below are done
+    kind, parts_of = sandbox_type(), parts()
+    land = Land.spawn(parts_of)  # stands when the imports below are done
     import asyncio
     import logging
 
     from sandbox_server.box import live
 
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
-    return asyncio.new_event_loop().run_until_complete(live(kind, land))
+    return asyncio.new_event_loop().run_until_complete(live(kind, parts_of, land))
 
 
 if __name__ == "__main__":

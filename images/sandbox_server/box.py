@@ -20,12 +20,12 @@ STDIN = 0
 EX_SILENCE = 75  # sysexits.h: a temporary failure; another box may do
 
 
-async def live(sandbox_type: str, land: Land) -> int:
+async def live(sandbox_type: str, parts_of: str, land: Land) -> int:
     """Run the box until it has a reason to end; return the exit code."""
     loop = asyncio.get_running_loop()
     # Nothing is worth saving, and PID 1 ends with us: the kernel ends all the rest.
     loop.add_signal_handler(signal.SIGTERM, os._exit, 0)
-    config = BoxConfig(sandbox_type, loop.create_future())
+    config = BoxConfig(sandbox_type, parts_of, loop.create_future())
     try:
         parts = make_parts(config, land)
     except ConfigError as e:
@@ -38,7 +38,7 @@ async def live(sandbox_type: str, land: Land) -> int:
     watchdog = Watchdog(loop.time)
     await listening.listen(config, parts, watchdog)
     try:
-        assignment = await _assignment(sandbox_type)
+        assignment = await _assignment(config)
     except ConfigError as e:
         log.error("%s", e)
         return EX_CONFIG
@@ -48,10 +48,15 @@ async def live(sandbox_type: str, land: Land) -> int:
     return EX_SILENCE
 
 
-async def _assignment(sandbox_type: str) -> Assignment:
+async def _assignment(config: BoxConfig) -> Assignment:
     assignment = parse(await _line())
-    if assignment.sandbox_type != sandbox_type:
-        raise ConfigError(f"this image is of type {sandbox_type!r}, not {assignment.sandbox_type!r}")
+    if assignment.sandbox_type != config.sandbox_type:
+        raise ConfigError(f"this image is of type {config.sandbox_type!r}, not {assignment.sandbox_type!r}")
+    if assignment.parts not in (None, config.parts):
+        raise ConfigError(
+            f"this image is laid on {config.parts!r}, not on {assignment.parts!r}: register it with "
+            f"runtime_config={{'based_on': {config.parts!r}}}"
+        )
     return assignment
 
 

@@ -1,9 +1,9 @@
 """Which parts a type of sandbox is made of: a table of the types, and how each part is made of what it needs.
 
-To add a part: a property in `Assembly`, and its name in `COMPOSITIONS`. A type that the table does not name is made
-like `base`, with the tools that its image brings (`image_tools`). A type of one's own is therefore an image laid on the
-base image, with `ENV SANDBOX_TYPE=<type>`: a box whose image was built for another type than the manager's line names
-ends with EX_CONFIG.
+To add a part: a property in `Assembly`, and its name in `COMPOSITIONS`. A type of one's own is an image laid on one of
+ours, with `ENV SANDBOX_TYPE=<type>`: it is made like the one that it is laid on, as that one's `ENV SANDBOX_PARTS`
+says, with the tools that it brings (`image_tools`). A box whose image is not what the manager's line says, type or
+parts, ends with EX_CONFIG.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from sandbox_server.commands import Commands
-from sandbox_server.config import BoxConfig
+from sandbox_server.config import BoxConfig, ConfigError
 from sandbox_server.kernels import Kernels
 from sandbox_server.land import Land
 from sandbox_server.mcp_hub import McpHub
@@ -39,13 +39,21 @@ COMPOSITIONS: dict[str, tuple[str, ...]] = {
 }
 """The parts of each type, in the order in which they start."""
 
-OF_ONES_OWN = (*GENERIC, "image_tools")
-"""The parts of types that the table does not name."""
+OF_ONES_OWN = ("image_tools",)
+"""The parts of types that the table does not name, after those of the type that they are made like."""
 
 
 def make_parts(config: BoxConfig, land: Land) -> list[Part]:
-    """Make the parts in the order in which they start."""
-    names = COMPOSITIONS.get(config.sandbox_type, OF_ONES_OWN)
+    """Make the parts in the order in which they start.
+
+    Raises:
+        ConfigError: The image says of no known type that it is made like it.
+    """
+    names = COMPOSITIONS.get(config.parts)
+    if names is None:
+        raise ConfigError(f"SANDBOX_PARTS is {config.parts!r}; there are: {', '.join(COMPOSITIONS)}")
+    if config.sandbox_type not in COMPOSITIONS:
+        names += OF_ONES_OWN
     assembly = Assembly(config, land, names)
     return [getattr(assembly, name) for name in names]
 

@@ -39,6 +39,8 @@ class Assignment:
     """Counts the leases; the box starts with this one."""
     sandbox_id: str
     sandbox_type: str
+    parts: str | None = None
+    """The type whose parts the manager expects; None if it says nothing."""
     watchdog_s: float = 60.0
     """Seconds without an authorised request after which the box ends itself."""
     kernel: Literal["eager", "lazy"] = "eager"
@@ -57,6 +59,8 @@ class BoxConfig:
     """What the image and the container fix before anything is told; parts get it in their constructor."""
 
     sandbox_type: str
+    parts: str
+    """The built-in type that this one is made like: itself, or what its image is laid on."""
     assignment: asyncio.Future[Assignment]
     """Done as soon as the manager has spoken; `await asyncio.shield(config.assignment)` waits for it."""
     workspace: Path = Path("/workspace")
@@ -74,6 +78,11 @@ class BoxConfig:
 def sandbox_type() -> str:
     """Return the type that the image was built for: `ENV SANDBOX_TYPE` in its Dockerfile."""
     return os.environ.get("SANDBOX_TYPE", "base")
+
+
+def parts() -> str:
+    """Return the built-in type that a box of this image is made like: `ENV SANDBOX_PARTS` of our image below it."""
+    return os.environ.get("SANDBOX_PARTS") or sandbox_type()
 
 
 def parse(line: bytes) -> Assignment:
@@ -102,6 +111,7 @@ def parse(line: bytes) -> Assignment:
         **text,
         generation=_member(members, "generation", int),
         watchdog_s=watchdog_s,
+        parts=_member(members, "parts", (str, type(None)), None),
         kernel=kernel,
         ca_bundle=_member(members, "ca_bundle", (str, type(None)), None),
         environment=_environment(options),

@@ -20,11 +20,11 @@ MOUNTS = "/run/box/userland.mounts"
 START_TIMEOUT_S = 20.0
 PROCESSES = {"browser": 256, "gui": 256}
 PROCESSES_DEFAULT = 384
-"""How many of the container's 512 processes and threads the code of the user may take, by type of sandbox: the
+"""How many of the container's 512 processes and threads the code of the user may take, by what a box is made like: the
 server can always start one, and a browser needs some two hundred."""
 
 WITH_SCREEN = frozenset({"filesystem", "gui"})
-"""Types of sandbox whose users' programs may draw on the screen; from the others its socket is hidden."""
+"""Types of box whose users' programs may draw on the screen; from the others its socket is hidden."""
 SCREEN_SOCKETS = {True: "shown", False: "hidden"}
 
 FULL_MARGIN = 16
@@ -57,12 +57,12 @@ class Land:
         self._ready = False
 
     @classmethod
-    def spawn(cls, sandbox_type: str) -> Land:
-        """Begin to make the land of a box of this type; `wait_ready` says when it stands."""
+    def spawn(cls, parts: str) -> Land:
+        """Begin to make the land of a box that is made like this type; `wait_ready` says when it stands."""
         argv = ["unshare", "--user", "--map-current-user", "--keep-caps", "--mount", "--pid", "--ipc", "--fork"]
         argv += ["--mount-proc", "--kill-child", "sh"]
         argv += [str(_HERE / "userland.sh"), str(_HERE / "userland.fstab"), MOUNTS]
-        argv += [SCREEN_SOCKETS[sandbox_type in WITH_SCREEN]]
+        argv += [SCREEN_SOCKETS[parts in WITH_SCREEN]]
         init = subprocess.Popen(  # noqa: S603 - fixed arguments
             argv,
             stdin=subprocess.DEVNULL,
@@ -72,7 +72,7 @@ class Land:
             env=OUTSIDE,
             bufsize=0,
         )
-        return cls(init, PROCESSES.get(sandbox_type, PROCESSES_DEFAULT))
+        return cls(init, PROCESSES.get(parts, PROCESSES_DEFAULT))
 
     def wait_ready(self, timeout: float = START_TIMEOUT_S) -> None:
         """Block until the land stands: some 30 ms after `spawn`.

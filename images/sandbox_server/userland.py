@@ -104,7 +104,7 @@ class UserLand:
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
             "SANDBOX_TYPE": self._config.sandbox_type,
         }
-        if self._config.sandbox_type in WITH_SCREEN:
+        if self._config.parts in WITH_SCREEN:
             variables |= user_access()
         given = self._config.assignment
         if given.done() and not given.cancelled() and not given.exception():
@@ -131,7 +131,7 @@ class UserLand:
             self._standing.clear()
             log.warning("the user land ended; making another one")
             await asyncio.sleep(RESTART_PAUSE_S)  # a land that ends at once must not spin
-            self._land = Land.spawn(self._config.sandbox_type)
+            self._land = Land.spawn(self._config.parts)
 
 
 def ca_environment(assignment: Assignment, home: Path) -> dict[str, str]:

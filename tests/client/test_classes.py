@@ -42,6 +42,16 @@ def test_kinds_without_a_class_are_base_sandboxes() -> None:
     assert async_class_for("toaster") is BaseSandboxAsync
 
 
+def test_kinds_without_a_class_have_that_of_what_they_are_based_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kind that is based on browser has its tools as methods."""
+    monkeypatch.setattr(SandboxRegistry, "_configs", SandboxRegistry.list_all_sandboxes())
+    monkeypatch.setattr(SandboxRegistry, "_classes", dict(SandboxRegistry._classes))
+    SandboxRegistry.register("acme/shop:1", "shop", runtime_config={"based_on": "browser"})
+    SandboxRegistry.register("acme/plain:1", "plain")
+    assert (class_for("shop"), async_class_for("shop")) == (BrowserSandbox, BrowserSandboxAsync)
+    assert class_for("plain") is BaseSandbox
+
+
 @pytest.mark.parametrize("first", [BaseSandbox, BaseSandboxAsync])
 def test_a_class_of_ones_own_comes_first(first: type) -> None:
     """The newest that was registered for the kind serves its side; the other side stays with the base class."""

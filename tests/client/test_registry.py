@@ -53,6 +53,19 @@ def test_images_follow_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert build_image_uri("x", tag="1", registry="", namespace="n") == "n/x:1"
 
 
+def test_a_kind_that_is_based_on_another_one() -> None:
+    """It may use what that one may, unless it says otherwise; only built-in kinds can be what others are based on."""
+    SandboxRegistry.register("acme/shop:1", sandbox_type="shop", runtime_config={"based_on": "browser"})
+    assert SandboxRegistry.get_config_by_type("shop").limits == SandboxRegistry.get_config_by_type("browser").limits
+    assert SandboxRegistry.get_config_by_type("shop").based_on == "browser"
+    more = {"memory": "3g", "cpu": 1}
+    SandboxRegistry.register("acme/desk:1", "desk", more, runtime_config={"based_on": "gui"})
+    assert SandboxRegistry.get_config_by_type("desk").limits == Limits(3 * GIB, 1_000_000_000, 256 * MIB)
+    for wrong in ("shop", "nothing", 5):
+        with pytest.raises(InvalidRequest, match=r"based_on is .*there are: base, browser, filesystem, gui"):
+            SandboxRegistry.register("acme/late:1", "late", runtime_config={"based_on": wrong})
+
+
 def test_a_kind_of_ones_own() -> None:
     """Registering makes a kind known with all that was said, and its classes serve it, newest first."""
 

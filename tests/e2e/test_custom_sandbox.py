@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import docker
 import pytest
+from browser_box import NAMES
 from managers import ROOT, Server
+from real_box import network_gateway
+from web_site import web_site
 
 from agentscope_runtime.engine.services.sandbox import SandboxService
+from agentscope_runtime.sandbox import BrowserSandbox, GuiSandbox
 from agentscope_runtime.sandbox.errors import InvalidRequest, StartFailed
 from agentscope_runtime.sandbox.registry import SandboxRegistry
 from agentscope_runtime.sandbox.utils import dynamic_import
@@ -18,6 +22,7 @@ from agentscope_runtime.sandbox.utils import dynamic_import
 pytestmark = pytest.mark.docker
 EXAMPLE = ROOT / "examples" / "custom_sandbox"
 IMAGE = "example/analyst-sandbox"
+COOKIES = "<script>document.title = document.cookie || 'none'; document.cookie = 'mine=1; max-age=3600'</script>"
 
 
 @pytest.fixture(scope="module")
@@ -110,3 +115,60 @@ def test_an_image_whose_tools_are_wrong_says_so(image: str, tmp_path: Path, monk
         engine.images.remove(f"{image}-broken", force=True)
     finally:
         engine.close()
+
+
+@pytest.fixture
+def register(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., None]]:
+    """Makes an image of two lines on one of ours, and registers it as `laid`; all is forgotten again."""
+    monkeypatch.setenv("AGENTSCOPE_RUNTIME_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setattr(SandboxRegistry, "_configs", SandboxRegistry.list_all_sandboxes())
+    monkeypatch.setattr(SandboxRegistry, "_classes", dict(SandboxRegistry._classes))
+    engine, tag = docker.from_env(), "example/laid-sandbox:test"
+
+    def laid(on: str, **runtime_config: object) -> None:
+        (tmp_path / "Dockerfile").write_text(f"FROM {SandboxRegistry.get_image_by_type(on)}\nENV SANDBOX_TYPE=laid\n")
+        engine.images.build(path=str(tmp_path), tag=tag, rm=True)
+        SandboxRegistry.register(tag, "laid", runtime_config=runtime_config)
+
+    try:
+        yield laid
+        engine.images.remove(tag, force=True)
+    finally:
+        engine.close()
+
+
+def test_one_that_is_laid_on_gui_has_its_desktop_and_its_tools(register: Callable[..., None]) -> None:
+    """And its class; a program of the user's reaches the screen."""
+    register("gui", based_on="gui")
+    with SandboxService() as service:
+        (box,) = service.connect("s", "u", ["laid"], resolution="1000x700")
+        assert isinstance(box, GuiSandbox)
+        assert "computer_use" in box.list_tools("computer-use")["computer-use"]
+        screenshot = box.computer_use("get_screenshot")
+        assert screenshot["isError"] is False
+        assert [item["type"] for item in screenshot["content"]] == ["text", "image"]
+        assert "1000" in screenshot["content"][0]["text"]
+        assert box.desktop_url.startswith("http")
+        assert box.run_shell_command("echo $SANDBOX_TYPE; test -S /tmp/.X11-unix/X*")["isError"] is False
+
+
+def test_one_that_is_laid_on_browser_has_profiles(register: Callable[..., None]) -> None:
+    """A cookie of one session is there in the next one."""
+    register("browser", based_on="browser")
+    with web_site({"/": COOKIES}, NAMES) as site, SandboxService() as service:
+        address, titles = f"http://{network_gateway()}:{site.http_port}/", []
+        for _ in range(2):
+            (box,) = service.connect("s", "u", ["laid"], profile="work")
+            assert isinstance(box, BrowserSandbox)
+            titles.append(str(box.browser_navigate(address)))
+            assert box.get_cdp_url().startswith("ws://")
+            service.release("s", "u")
+    assert ["mine=1" in title for title in titles] == [False, True]
+
+
+def test_one_that_says_to_be_laid_on_something_else_does_not_start(register: Callable[..., None]) -> None:
+    """The error names both, and the cure."""
+    register("browser")
+    wrong = r"laid on 'browser', not on 'base': register it with runtime_config=\{'based_on': 'browser'\}"
+    with SandboxService() as service, pytest.raises(StartFailed, match=wrong):
+        service.connect("s", "u", ["laid"])

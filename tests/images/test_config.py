@@ -55,6 +55,7 @@ def test_secrets_are_not_shown() -> None:
         ("watchdog_s", "60"),
         ("kernel", "maybe"),
         ("ca_bundle", 1),
+        ("parts", ["gui"]),
         ("options", []),
         ("options", {"environment": ["A=1"]}),
         ("options", {"environment": {"A": 1}}),

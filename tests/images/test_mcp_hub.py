@@ -29,7 +29,7 @@ async def hub() -> AsyncIterator[McpHub]:
 async def _hub(servers: dict[str, Any]) -> AsyncIterator[McpHub]:
     told: asyncio.Future[Assignment] = asyncio.get_running_loop().create_future()
     told.set_result(Assignment("t" * 16, 1, "sbx", "base", mcp_servers=parse(servers) if servers else ()))
-    hub = McpHub(BoxConfig("base", told), open_land())
+    hub = McpHub(BoxConfig("base", "base", told), open_land())
     await hub.start()
     try:
         yield hub

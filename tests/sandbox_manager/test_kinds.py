@@ -45,6 +45,23 @@ def test_a_kind_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (eye.has_desktop, eye.box_config["kernel"]) == (True, "lazy")
 
 
+def test_a_kind_that_is_based_on_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As that one in all that its registration does not say; the box is told what it has to be made like."""
+    monkeypatch.setattr(SandboxRegistry, "_configs", SandboxRegistry.list_all_sandboxes())
+    SandboxRegistry.register("acme/shop:1", "shop", runtime_config={"based_on": "browser", "kernel": "eager"})
+    SandboxRegistry.register("acme/desk:1", "desk", runtime_config={"based_on": "gui"})
+    kinds = registered_kinds(watchdog_seconds=45.0)
+    shop, desk, base = kinds("shop"), kinds("desk"), kinds("base")
+    assert [(each.has_desktop, each.has_browser) for each in (shop, desk, base)] == [
+        (True, True),
+        (True, False),
+        (False, False),
+    ]
+    assert [each.box_config["kernel"] for each in (shop, desk)] == ["eager", "lazy"]
+    assert [each.box_config["parts"] for each in (shop, desk, base)] == ["browser", "gui", "base"]
+    assert shop.shm == kinds("browser").shm
+
+
 def test_an_unknown_kind_is_an_error() -> None:
     """Never the default kind's image instead."""
     with pytest.raises(UnknownSandboxType, match="nonsense"):
@@ -74,6 +91,7 @@ def test_the_start_up_line_has_all_that_the_box_reads(tmp_path: Path) -> None:
         "sandbox_type": "base",
         "watchdog_s": 60.0,
         "kernel": "eager",
+        "parts": "base",
         "ca_bundle": "-----BEGIN CERTIFICATE-----\n",
         "options": {"environment": {}},
     }

@@ -19,7 +19,7 @@ _T = TypeVar("_T")
 
 
 def class_for(sandbox_type: str) -> type[Sandbox]:
-    """Return the class that serves a kind: the newest that was registered for it, else the base sandbox's."""
+    """Return the class that serves a kind: the newest that was registered for it, else that of what it is based on."""
     from agentscope_runtime.sandbox._sync.base import BaseSandbox
     from agentscope_runtime.sandbox._sync.sandbox import Sandbox
 
@@ -35,7 +35,11 @@ def async_class_for(sandbox_type: str) -> type[SandboxAsync]:
 
 
 def _newest(sandbox_type: str, twin: str, above: type[_T]) -> type[_T] | None:
-    module = f"{twin}.{plain_type(sandbox_type)}"
-    built_in = [getattr(sandbox, name) for name, place in sandbox._CLASSES.items() if place == module]
-    known = (*SandboxRegistry.get_classes_by_type(sandbox_type), *built_in)
-    return next((cls for cls in known if issubclass(cls, above)), None)
+    kind = plain_type(sandbox_type)
+    module = f"{twin}.{kind}"
+    built_in: list[type] = [getattr(sandbox, name) for name, place in sandbox._CLASSES.items() if place == module]
+    known = (*SandboxRegistry.get_classes_by_type(kind), *built_in)
+    if (found := next((cls for cls in known if issubclass(cls, above)), None)) is not None:
+        return found
+    config = SandboxRegistry.list_all_sandboxes().get(kind)
+    return None if config is None or config.based_on == kind else _newest(config.based_on, twin, above)

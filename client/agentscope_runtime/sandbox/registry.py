@@ -17,6 +17,7 @@ import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, ClassVar, TypeVar
 
 from agentscope_runtime.sandbox.errors import InvalidRequest, UnknownSandboxType
@@ -27,12 +28,16 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", re.IGNORECASE)
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
+ROOM = {"base": ("1g", "64m"), "browser": ("2g", "256m"), "filesystem": ("1g", "64m"), "gui": ("2g", "256m")}
+"""Memory and shm of the built-in kinds, and of those that are based on them and say nothing else; each has two CPUs."""
+
 RESOURCE_LIMITS = {"memory": "a size", "cpu": "a number of CPUs", "shm": "a size"}
 RUNTIME_CONFIG = {
     "mem_limit": "bytes of memory, as a size",
     "nano_cpus": "billionths of a CPU",
     "shm_size": "bytes of /dev/shm, as a size",
     "environment": "variables of what users run in it",
+    "based_on": "the built-in kind on whose image this one is laid, and whose tools and desktop it has",
     "kernel": "'eager': ready only with a Python kernel that runs; 'lazy': the first cell starts it",
     "desktop": "whether it has a screen to watch",
     "mcp_servers": "MCP servers that start with each box, by name",
@@ -141,13 +146,19 @@ class SandboxConfig:
         return self.image if isinstance(self.image, str) else self.image()
 
     @property
+    def based_on(self) -> str:
+        """The built-in kind whose parts it has: itself, what it was registered with, or `base`."""
+        otherwise = self.sandbox_type if self.sandbox_type in ROOM else "base"
+        return str(self.runtime_config.get("based_on") or otherwise)
+
+    @property
     def limits(self) -> Limits:
-        """What it may use, in the engine's units; what is not said is 1 GiB, two CPUs and 64 MiB of shm."""
-        given, more = self.resource_limits, self.runtime_config
+        """What it may use, in the engine's units; what is not said is as with the kind that it is based on."""
+        given, more, (memory, shm) = self.resource_limits, self.runtime_config, ROOM[self.based_on]
         return Limits(
-            memory=parse_size(given.get("memory") or more.get("mem_limit") or "1g"),
+            memory=parse_size(given.get("memory") or more.get("mem_limit") or memory),
             nano_cpus=_nano_cpus(more["nano_cpus"], 1) if "nano_cpus" in more else _nano_cpus(given.get("cpu", 2)),
-            shm=parse_size(given.get("shm") or more.get("shm_size") or "64m"),
+            shm=parse_size(given.get("shm") or more.get("shm_size") or shm),
         )
 
 
@@ -204,6 +215,8 @@ class SandboxRegistry:
             environment=_check_variables(variables),
             runtime_config=dict(runtime_config or {}),
         )
+        if config.based_on not in ROOM:
+            raise InvalidRequest(f"runtime_config: based_on is {config.based_on!r}; there are: {', '.join(ROOM)}")
         _ = config.limits  # a wrong size is an error here, not when the first sandbox starts
         if (kernel := config.runtime_config.get("kernel", "eager")) not in ("eager", "lazy"):
             raise InvalidRequest(f"runtime_config: kernel is {kernel!r}, not 'eager' or 'lazy'")
@@ -268,27 +281,12 @@ class SandboxRegistry:
         return dict(cls._configs)
 
 
-SandboxRegistry.register(
-    lambda: build_image_uri("runtime-sandbox-base"),
-    sandbox_type=SandboxType.BASE,
-    resource_limits={"memory": "1g", "cpu": 2, "shm": "64m"},
-    description="Python cells and shell commands in a workspace.",
-)
-SandboxRegistry.register(
-    lambda: build_image_uri("runtime-sandbox-browser"),
-    sandbox_type=SandboxType.BROWSER,
-    resource_limits={"memory": "2g", "cpu": 2, "shm": "256m"},
-    description="A Chromium that tools drive and a person can watch, beside Python cells and shell commands.",
-)
-SandboxRegistry.register(
-    lambda: build_image_uri("runtime-sandbox-filesystem"),
-    sandbox_type=SandboxType.FILESYSTEM,
-    resource_limits={"memory": "1g", "cpu": 2, "shm": "64m"},
-    description="Tools for files, beside Python cells and shell commands; a person can watch its file manager.",
-)
-SandboxRegistry.register(
-    lambda: build_image_uri("runtime-sandbox-gui"),
-    sandbox_type=SandboxType.GUI,
-    resource_limits={"memory": "2g", "cpu": 2, "shm": "256m"},
-    description="A desktop with programs that `computer_use` drives and a person can watch.",
-)
+_BUILT_IN = {
+    SandboxType.BASE: "Python cells and shell commands in a workspace.",
+    SandboxType.BROWSER: "A Chromium that tools drive and a person can watch, beside Python cells and shell commands.",
+    SandboxType.FILESYSTEM: "Tools for files, beside Python cells and commands; a person can watch its file manager.",
+    SandboxType.GUI: "A desktop with programs that `computer_use` drives and a person can watch.",
+}
+for _kind, _description in _BUILT_IN.items():
+    _image = partial(build_image_uri, f"runtime-sandbox-{_kind}")
+    SandboxRegistry.register(_image, sandbox_type=_kind, description=_description)

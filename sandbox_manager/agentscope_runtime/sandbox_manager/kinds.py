@@ -1,9 +1,9 @@
 """From a kind of sandbox to what has to be started for it; the registry knows the kinds, the settings the rest.
 
-Three members of a registration's `runtime_config` count here: `kernel`, "eager" where a box is ready only with a kernel
-that runs, "lazy" where the first cell may start one; `desktop`, whether the box has a screen to watch; and
-`mcp_servers`, which start with the box. A kind of one's own is eager and has no desktop, as base, which is how its box
-is made, too (`sandbox_server.composition`).
+Four members of a registration's `runtime_config` count here: `based_on`, the built-in kind whose parts the box has
+(`sandbox_server.composition`), base where a kind of one's own says nothing; `kernel`, "eager" where a box is ready only
+with a kernel that runs, "lazy" where the first cell may start one; `desktop`, whether the box has a screen to watch;
+and `mcp_servers`, which start with the box. What is not said is as with the kind that it is based on.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ WITH_DESKTOP = frozenset({SandboxType.BROWSER, SandboxType.FILESYSTEM, SandboxTy
 LAZY_KERNEL = frozenset({SandboxType.BROWSER, SandboxType.GUI})
 
 WITH_BROWSER = frozenset({SandboxType.BROWSER})
-"""Kinds whose browser can have a user's profile."""
+"""Kinds whose browser can have a user's profile; this and the above goes for kinds that are based on them, too."""
 
 
 def registered_kinds(*, watchdog_seconds: float, ca_bundle: Path | None = None) -> Kinds:
@@ -39,10 +39,10 @@ def registered_kinds(*, watchdog_seconds: float, ca_bundle: Path | None = None) 
 
     def blueprint(sandbox_type: str) -> Blueprint:
         config = SandboxRegistry.get_config_by_type(sandbox_type)
-        limits = config.limits
+        limits, based_on = config.limits, config.based_on
         # A kernel idles at tens of megabytes: where cells are not the point, the first cell starts it.
-        kernel = config.runtime_config.get("kernel", "lazy" if sandbox_type in LAZY_KERNEL else "eager")
-        has_desktop = bool(config.runtime_config.get("desktop", sandbox_type in WITH_DESKTOP))
+        kernel = config.runtime_config.get("kernel", "lazy" if based_on in LAZY_KERNEL else "eager")
+        has_desktop = bool(config.runtime_config.get("desktop", based_on in WITH_DESKTOP))
         return Blueprint(
             sandbox_type=sandbox_type,
             image=config.image_name,
@@ -50,9 +50,10 @@ def registered_kinds(*, watchdog_seconds: float, ca_bundle: Path | None = None) 
             nano_cpus=limits.nano_cpus,
             shm=limits.shm,
             has_desktop=has_desktop,
+            has_browser=based_on in WITH_BROWSER,
             environment=config.environment,
             mcp_servers=config.runtime_config.get("mcp_servers") or {},
-            box_config={**common, "kernel": kernel},
+            box_config={**common, "kernel": kernel, "parts": based_on},
         )
 
     return blueprint

@@ -72,7 +72,7 @@ async def running(
             policy=_policy(settings),
         )
         pool = Pool(means, boxes)
-        keeper = ProfileKeeper(Profiles(settings.state_dir / "profiles"), means.store, pool.reach)
+        keeper = ProfileKeeper(Profiles(settings.state_dir / "profiles"), means, pool.reach)
         means.outfitters.append(keeper.load)
         means.farewells.append(keeper.save)
         means.outfitters.append(Resolution(pool))

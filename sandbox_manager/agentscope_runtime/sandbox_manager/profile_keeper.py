@@ -16,11 +16,10 @@ from dataclasses import dataclass, field
 from agentscope_runtime.sandbox import wire
 from agentscope_runtime.sandbox.errors import InternalError, InvalidRequest, SandboxError
 from agentscope_runtime.sandbox_manager.box import Box
-from agentscope_runtime.sandbox_manager.kinds import WITH_BROWSER
+from agentscope_runtime.sandbox_manager.means import Means
 from agentscope_runtime.sandbox_manager.profiles import ProfileKey, Profiles
 from agentscope_runtime.sandbox_manager.states import SandboxRecord, State
 from agentscope_runtime.sandbox_manager.storage_state import Entries, NoState, entries, whole
-from agentscope_runtime.sandbox_manager.stores import Store
 
 logger = logging.getLogger(__name__)
 
@@ -46,16 +45,17 @@ class _Loan:
 class ProfileKeeper:
     """The hooks of leases, and the loop that saves."""
 
-    def __init__(self, profiles: Profiles, store: Store, reach: Callable[[SandboxRecord], Box]) -> None:
+    def __init__(self, profiles: Profiles, means: Means, reach: Callable[[SandboxRecord], Box]) -> None:
         """Keep profiles.
 
         Args:
             profiles: Where they are.
-            store: Who says which sandboxes there are.
+            means: Who says which sandboxes there are, and what their kinds have.
             reach: Opens the box of a sandbox, in whatever state that is.
         """
         self._profiles = profiles
-        self._store = store
+        self._store = means.store
+        self._kinds = means.kinds
         self._reach = reach
         self._loans: dict[str, _Loan] = {}
 
@@ -68,7 +68,7 @@ class ProfileKeeper:
         """
         if options.profile is None or record.key is None or record.sandbox_id in self._loans:
             return
-        if record.sandbox_type not in WITH_BROWSER:
+        if not self._kinds(record.sandbox_type).has_browser:
             await self._refuse_without_browser(record)
             return
         key = ProfileKey(record.key.user_id, options.profile)
@@ -142,5 +142,5 @@ class ProfileKeeper:
 
     async def _refuse_without_browser(self, record: SandboxRecord) -> None:
         kinds = [other.sandbox_type for other in await self._store.sandboxes() if other.key == record.key]
-        if not WITH_BROWSER & set(kinds):
+        if not any(self._kinds(kind).has_browser for kind in kinds):
             raise InvalidRequest(f"a profile is for browsers, and {', '.join(kinds)} has none")

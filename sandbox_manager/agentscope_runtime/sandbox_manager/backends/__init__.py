@@ -52,6 +52,8 @@ class Blueprint:
     shm: int
     """Bytes of /dev/shm."""
     has_desktop: bool = False
+    has_browser: bool = False
+    """Whether it has a browser that can have a user's profile."""
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Variables of what users run."""
     mcp_servers: Mapping[str, object] = field(default_factory=dict, repr=False)
