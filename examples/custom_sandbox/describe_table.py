@@ -16,10 +16,13 @@ def main() -> int:
             table = csv.DictReader(file)
             rows = list(table)
             columns = table.fieldnames or []
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        print(f"{arguments['path']} cannot be read as a table: {error}", file=sys.stderr)
+    except OSError as error:
+        print(f"{arguments['path']} cannot be read: {error.strerror}", file=sys.stderr)
         return 1
-    print(f"{len(rows)} rows, {len(columns)} columns")
+    except (UnicodeDecodeError, csv.Error) as error:
+        print(f"{arguments['path']} is no table: {error}", file=sys.stderr)
+        return 1
+    print(f"rows: {len(rows)}, columns: {len(columns)}")
     for column in columns:
         print(f"- {column}: {kind_of([row[column] for row in rows])}")
     for row in islice(rows, arguments["rows"]):

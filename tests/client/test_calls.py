@@ -89,7 +89,7 @@ def test_a_tool_call_says_its_time_only_where_there_is_one() -> None:
     assert calls.call_tool("x", "t", {}, 2.5).body == b'{"arguments":{},"timeout":2.5}'
     assert calls.call_tool("x", "t", {}, 2.5).timeout == 2.5
     for wrong in (0, -1, 3601, float("nan")):
-        with pytest.raises(InvalidRequest, match="at most 3600"):
+        with pytest.raises(InvalidRequest, match="above 0 up to 3600"):
             calls.call_tool("x", "t", {}, wrong)
 
 

@@ -46,10 +46,11 @@ def test_a_subscriber_that_fails_is_logged_and_spoils_nothing(caplog: pytest.Log
 def test_events_are_logged_with_their_fields(caplog: pytest.LogCaptureFixture) -> None:
     """Readable as text, and as fields for a structured handler; by severity."""
     caplog.set_level(logging.INFO)
-    log_event(LeaseGranted(LeaseKey("alice", "s1"), ("sbx-1",), (True,), 0.001))
+    log_event(LeaseGranted(LeaseKey("alice", "s1"), ("sbx-1",), (True,), 0.1 + 0.2))
     log_event(FAILED)
     log_event(SandboxRemoved("sbx-1", "base"))  # DEBUG
     granted, failed = caplog.records
     assert granted.levelno == logging.INFO
     assert "session 's1' of user 'alice'" in granted.getMessage()
+    assert (granted.getMessage().rpartition(" ")[2], granted.__dict__["waited"]) == ("waited=0.300", 0.1 + 0.2)
     assert (failed.levelno, failed.__dict__["reason"]) == (logging.WARNING, "no luck")

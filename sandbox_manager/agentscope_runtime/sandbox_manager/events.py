@@ -180,5 +180,10 @@ def log_event(event: Event) -> None:
     if not logger.isEnabledFor(event.level):
         return
     members = {field.name: getattr(event, field.name) for field in fields(event)}
-    text = " ".join(f"{name}={value}" for name, value in members.items())
+    text = " ".join(f"{name}={_brief(value)}" for name, value in members.items())
     logger.log(event.level, "%s %s", type(event).__name__, text, extra={"event": type(event).__name__, **members})
+
+
+def _brief(value: object) -> object:
+    """Seconds come from a clock of floats; in a line for people a millisecond is enough."""
+    return f"{value:.3f}" if isinstance(value, float) else value

@@ -39,8 +39,9 @@ async def test_commands(box: BaseSandboxAsync) -> None:
     assert (late.timed_out, late.exit_code, late.stdout) == (True, 124, "begun\n")
     with pytest.raises(InvalidRequest, match="there is no folder '/nowhere'"):
         await box.commands.run_async("pwd", cwd="/nowhere")
-    with pytest.raises(InvalidRequest, match="timeout is 0 s"):
-        await box.commands.run_async("pwd", timeout=0)
+    for wrong in (0, -1, 86401, "1 min"):
+        with pytest.raises(InvalidRequest, match=f"timeout is {wrong!r}; it can be seconds above 0 up to 86400"):
+            await box.commands.run_async("pwd", timeout=wrong)  # type: ignore[arg-type]
 
 
 async def test_a_command_in_the_background(box: BaseSandboxAsync) -> None:

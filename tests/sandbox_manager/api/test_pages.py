@@ -203,7 +203,7 @@ async def test_the_viewer_refuses_in_words(manager: Manager, page: Page) -> None
         await page.goto("about:blank")
         await page.goto(f"{manager.url}/desktop/{sandbox}{tail}")
         await expect(page.locator("body")).to_have_attribute("data-state", "refused")
-        await expect(page.locator("#over")).to_contain_text("Each link opens one time.")
+        await expect(page.locator("#over")).to_contain_text("Each link opens once")
         assert page.url == f"{manager.url}/desktop/{sandbox}"
     assert {url.split("/")[2] for url in asked if url != "about:blank"} == {manager.host}
     assert not [url for url in asked if "websocket" in url]

@@ -251,7 +251,7 @@ async def test_a_person_is_told_on_a_page(manager: Manager) -> None:
     await visitor.get(url)
     answer = await visitor.get(url.partition("?")[0], Accept="text/html")
     assert (answer.status_code, answer.headers["content-type"]) == (502, "text/html; charset=utf-8")
-    assert "nothing listens on port 1 in this sandbox" in answer.text
+    assert "Nothing listens on port 1 in this sandbox" in answer.text
     assert answer.headers["content-security-policy"].startswith("default-src 'none'")
     refused = await visitor.get(f"{url.partition('/?')[0]}/", "POST", Accept="text/html", Origin="http://<script>")
     assert refused.status_code == 403

@@ -135,7 +135,7 @@ async def test_the_page_shows_types_and_says_the_end(manager: Manager, page: Pag
     await page.keyboard.press("Control+d")
     await expect(page.locator("#over")).to_contain_text("The program has ended (exit code 0).")
     await page.reload()
-    await expect(page.locator("#over")).to_contain_text("Each link opens one time.")
+    await expect(page.locator("#over")).to_contain_text("Each link opens once")
 
 
 @needs_page

@@ -65,6 +65,18 @@ def dump(body: Mapping[str, Any]) -> bytes:
         raise InvalidRequest(f"the arguments are not JSON: {error}") from error
 
 
+def check_seconds(name: str, seconds: float, most: float, *, least: float | None = None) -> None:
+    """Refuse what is no number of seconds, too many, or too few: fewer than `least`, or none at all.
+
+    Raises:
+        InvalidRequest: The message names the argument, and says what it can be.
+    """
+    enough = isinstance(seconds, int | float) and (seconds > 0 if least is None else seconds >= least)
+    if not enough or seconds > most:
+        lowest = "above 0" if least is None else f"from {least:g}"
+        raise InvalidRequest(f"{name} is {seconds!r}; it can be seconds {lowest} up to {most:g}")
+
+
 def nothing(_: bytes) -> None:
     """Read an answer that says nothing but that it is done."""
     return None

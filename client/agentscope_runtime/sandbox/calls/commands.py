@@ -6,7 +6,7 @@ import base64
 from collections.abc import Mapping
 
 from agentscope_runtime.sandbox import wire
-from agentscope_runtime.sandbox.calls.base import JSON, Call, at, dump, nothing
+from agentscope_runtime.sandbox.calls.base import JSON, Call, at, check_seconds, dump, nothing
 from agentscope_runtime.sandbox.errors import InvalidRequest
 
 STREAM_SILENCE = 60.0
@@ -96,8 +96,7 @@ def _command(sandbox_id: str, command_id: str, *rest: str) -> str:
 def _body(
     command: str, cwd: str | None, environment: Mapping[str, str] | None, timeout: float | None
 ) -> dict[str, object]:
-    most = wire.COMMAND_TIMEOUT_MAX
-    if timeout is not None and not 0 < timeout <= most:
-        raise InvalidRequest(f"timeout is {timeout:g} s; it must be more than 0 and at most {most:g}")
+    if timeout is not None:
+        check_seconds("timeout", timeout, wire.COMMAND_TIMEOUT_MAX)
     given = {"cwd": cwd, "environment": environment and dict(environment), "timeout": timeout}
     return {"command": command, **{name: value for name, value in given.items() if value is not None}}

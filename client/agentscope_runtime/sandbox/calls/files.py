@@ -5,7 +5,18 @@ from __future__ import annotations
 from typing import cast
 
 from agentscope_runtime.sandbox import wire
-from agentscope_runtime.sandbox.calls.base import JSON, Call, at, dump, flag, json_call, nothing, quoted, read_object
+from agentscope_runtime.sandbox.calls.base import (
+    JSON,
+    Call,
+    at,
+    check_seconds,
+    dump,
+    flag,
+    json_call,
+    nothing,
+    quoted,
+    read_object,
+)
 from agentscope_runtime.sandbox.errors import InvalidRequest
 from agentscope_runtime.sandbox.types import Entries, Entry
 
@@ -48,16 +59,14 @@ def watch_files(sandbox_id: str, path: str, recursive: bool, seconds: float | No
     """Hear of changes in a folder, for so many seconds."""
     location = _file(sandbox_id, "watch", path) + f"&recursive={str(recursive).lower()}"
     if seconds is not None:
-        if not 0 < seconds <= WATCH_MAX:
-            raise InvalidRequest(f"timeout is {seconds}; it can be seconds above 0 and up to {WATCH_MAX:g}, or None")
+        check_seconds("timeout", seconds, WATCH_MAX)
         location += f"&seconds={seconds:g}"
     return Call(f"watch {path!r} in {sandbox_id}", "GET", location, bytes)
 
 
 def file_link(sandbox_id: str, path: str, method: wire.LinkMethod, expires_in: float) -> Call[wire.FileLink]:
     """Make a link to a file for a person's browser."""
-    if not 1 <= expires_in <= wire.LINK_SECONDS_MAX:
-        raise InvalidRequest(f"expires_in is {expires_in}; it can be seconds from 1 to {wire.LINK_SECONDS_MAX:g}")
+    check_seconds("expires_in", expires_in, wire.LINK_SECONDS_MAX, least=1)
     body = {"path": _given(path), "method": method, "expires_in": expires_in}
     return json_call(f"link to {path!r} in {sandbox_id}", "POST", at(sandbox_id, "links"), body, wire.FileLink)
 

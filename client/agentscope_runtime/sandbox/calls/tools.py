@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from agentscope_runtime.sandbox import wire
-from agentscope_runtime.sandbox.calls.base import JSON, Call, at, dump, read_object
+from agentscope_runtime.sandbox.calls.base import JSON, Call, at, check_seconds, dump, read_object
 from agentscope_runtime.sandbox.errors import InvalidRequest
 from agentscope_runtime.sandbox.types import ToolResult
 
@@ -22,8 +22,8 @@ def call_tool(
     """Run a tool, with the seconds it may take; the tool's own default where None."""
     if not name:
         raise InvalidRequest("the tool's name is empty; list_tools() has the names")
-    if timeout is not None and not 0 < timeout <= 3600:
-        raise InvalidRequest(f"timeout is {timeout:g} s; it must be more than 0 and at most 3600")
+    if timeout is not None:
+        check_seconds("timeout", timeout, 3600)
     body: dict[str, Any] = {"arguments": arguments}
     if timeout is not None:
         body["timeout"] = timeout

@@ -192,7 +192,7 @@ async def _refuse(error: SandboxError, scope: Scope, receive: Receive, send: Sen
         await WebSocket(scope, receive, send).send_denial_response(answer)
         return
     if b"text/html" in dict(scope["headers"]).get(b"accept", b""):
-        words = {"title": error.title, "detail": error.detail}
+        words = {"title": error.title, "detail": f"{error.detail[:1].upper()}{error.detail[1:]}."}
         page = (resources.files("agentscope_runtime.sandbox_manager") / "pages" / "preview.html").read_text("utf-8")
         for name, value in words.items():
             page = page.replace(f"[[{name}]]", html.escape(value))

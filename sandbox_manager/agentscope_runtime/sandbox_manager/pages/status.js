@@ -71,8 +71,10 @@ function arrange(parent, items, key, template, update) {
   for (const gone of known.values()) gone.remove();
 }
 
+const DRAWN = ["base", "browser", "filesystem", "gui"];
+
 function drawKind(element, kind) {
-  const known = ["base", "browser"].includes(kind) ? kind : "other";
+  const known = DRAWN.includes(kind) ? kind : "other";
   const use = element.querySelector(".kind use");
   if (use.dataset.kind === known) return;
   use.dataset.kind = known;

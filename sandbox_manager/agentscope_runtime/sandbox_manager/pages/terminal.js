@@ -1,16 +1,8 @@
-// The viewer of one terminal. The link's ticket is in the fragment, which no server and no log sees; it is exchanged for
-// a cookie, and the cookie opens one WebSocket. Host, port and everything else that matters come from this page's own
-// address: parameters in a link are ignored and removed, so that no link can lead the viewer elsewhere.
+// The viewer of one terminal: xterm.js on the visit's WebSocket.
 
 import { adopt } from "./terminal_styles.js";
+import { $, connected, explain, finish, sandbox, socketOf, visit } from "./visit.js";
 
-const $ = (id) => document.getElementById(id);
-const body = document.body;
-const place = location.pathname.replace(/\/+$/, "");
-const ticket = new URLSearchParams(location.hash.slice(1)).get("ticket");
-history.replaceState(null, "", place);
-
-const WORDS = { connecting: "Connecting", connected: "Watching", ended: "Ended", refused: "Not opened" };
 const CONFIRM = 1 << 15; // bytes shown before the sandbox is told so; it stops sending when we are far behind
 const PIECE = 1 << 15; // the most bytes of one message; what is pasted may be longer
 const THEME = {
@@ -37,73 +29,21 @@ const THEME = {
   brightWhite: "#f4f8f6",
 };
 
-function become(state, title = "", why = "") {
-  if (body.dataset.state === "ended" || body.dataset.state === "refused") return;
-  body.dataset.state = state;
-  $("state").lastElementChild.textContent = "control" in body.dataset ? "In control" : WORDS[state];
-  $("over").hidden = !title;
-  $("over").querySelector("h2").textContent = title;
-  $("why").textContent = why;
-}
-
-function finish(state, title, why, gone = false) {
-  delete body.dataset.control;
-  $("gone").hidden = !gone;
-  $("used").hidden = gone;
-  become(state, title, why);
-}
-
 function showName(kind, terminal = "") {
   $("kind").textContent = kind;
-  $("id").textContent = `${decodeURIComponent(place.split("/").pop())} ${terminal}`.trim();
+  $("id").textContent = `${sandbox} ${terminal}`.trim();
   document.title = `${kind} – terminal`;
-}
-
-/** Exchange the ticket; returns what the manager says of the terminal, or null after saying why not. */
-async function exchange() {
-  try {
-    const answer = await fetch(`${place}/session`, {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ ticket }),
-      signal: AbortSignal.timeout(10_000),
-    });
-    if (answer.ok) return await answer.json();
-    const problem = await answer.json().catch(() => ({}));
-    finish("refused", "This link does not open", problem.detail ?? `The manager answered with HTTP ${answer.status}.`);
-  } catch {
-    finish("refused", "The manager does not answer", "It may have been stopped.");
-  }
-  return null;
-}
-
-/** Put the reasons of a closed WebSocket into words. */
-function explain({ code, reason }) {
-  if (code === 4001) return ["The terminal has ended", reason];
-  if (code === 4002) return ["The connection has ended", reason];
-  if (code === 4010) return ["The sandbox has ended", reason, true];
-  if (code === 1012) return ["The manager has stopped", "Its sandboxes are gone with it.", true];
-  if (code === 1006) return ["The connection was lost", "The manager or the network went away."];
-  return ["The connection has ended", reason];
 }
 
 async function open() {
   showName("Terminal");
-  if (!ticket) {
-    finish("refused", "There is nothing to open here", "This page was loaded again, or opened without its link.");
-    return;
-  }
-  // Fetched while the ticket is exchanged; it is most of what has to be loaded.
-  const [library, session] = await Promise.allSettled([import("./xterm.js"), exchange()]);
-  if (!session.value) return;
-  if (library.status === "rejected") {
-    finish("refused", "The terminal is not installed", "Its xterm.js bundle is missing: run `make images`, then try again.");
-    return;
-  }
-  const { control, sandbox_type: kind, terminal_id: name } = session.value;
+  const missing = "Its xterm.js bundle is missing: run `make images`, then try again.";
+  const opened = await visit("./xterm.js", "The terminal is not installed", missing);
+  if (!opened) return;
+  const { control, sandbox_type: kind, terminal_id: name } = opened.session;
   showName(kind, name);
-  adopt(library.value.css);
-  connect(library.value, control, kind);
+  adopt(opened.library.css);
+  connect(opened.library, control, kind);
 }
 
 /** Make the terminal that is seen, without anything behind it. */
@@ -134,9 +74,7 @@ function draw({ Terminal, FitAddon, WebLinksAddon }, control, kind) {
 }
 
 function connect(library, control, kind) {
-  const address = new URL(`${place}/websocket`, location.href);
-  address.protocol = address.protocol.replace("http", "ws");
-  const socket = new WebSocket(address);
+  const socket = socketOf();
   socket.binaryType = "arraybuffer";
   const { term, fit } = draw(library, control, kind);
   const say = (words) => socket.readyState === WebSocket.OPEN && socket.send(words);
@@ -159,8 +97,7 @@ function connect(library, control, kind) {
   }
 
   socket.onopen = () => {
-    if (control) body.dataset.control = "";
-    become("connected");
+    connected(control);
     say(JSON.stringify({ taken: 0 }));
     fill();
     new ResizeObserver(fill).observe($("screen"));
@@ -195,13 +132,5 @@ function connect(library, control, kind) {
   $("smaller").onclick = () => grow(-1);
   $("larger").onclick = () => grow(1);
 }
-
-$("full").onclick = () => {
-  if (document.fullscreenElement) document.exitFullscreen();
-  else document.documentElement.requestFullscreen();
-};
-document.addEventListener("fullscreenchange", () => {
-  $("full").textContent = document.fullscreenElement ? "Leave full screen" : "Full screen";
-});
 
 open();
