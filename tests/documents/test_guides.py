@@ -21,7 +21,7 @@ PRINTED = {
     "browser": {
         'browser_navigate("https://example.com")["content"]': r"(?s).*Good morning.*" + LINK.format("desktop"),
         "connect_over_cdp": r"(?s).*Good morning.*",
-        "browser_file_upload": r"(?s).*File chooser|(?s).*photo\.txt.*",
+        "browser_file_upload": r"(?s).*photo\.txt.*",
         'profile="work"': "",
     },
     "commands": {

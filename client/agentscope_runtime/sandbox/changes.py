@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from agentscope_runtime.sandbox.ndjson import Lines
 from agentscope_runtime.sandbox.types import Entry
 
 Event = Literal["created", "modified", "deleted", "moved", "overflow"]
@@ -26,29 +25,14 @@ class FileChange:
     """Where it was before, if it was moved within what is watched."""
 
 
-class ChangeLines:
+class ChangeLines(Lines[FileChange]):
     """Reads the lines of a watch."""
 
     def __init__(self) -> None:
         """Begin before the first line."""
+        super().__init__()
         self.ready = False
         """Whether the watch has begun."""
-        self._buffer = bytearray()
-
-    def feed(self, data: bytes) -> Iterator[FileChange]:
-        """Take bytes as they arrived; yield the changes that are whole.
-
-        Raises:
-            ValueError: this is no watch.
-        """
-        self._buffer += data
-        if b"\n" not in data:
-            return
-        lines = self._buffer.split(b"\n")
-        self._buffer = lines.pop()
-        for line in lines:
-            if line and (change := self._read(json.loads(line))) is not None:
-                yield change
 
     def _read(self, line: dict[str, Any]) -> FileChange | None:
         event = line["event"]

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import base64
 import codecs
-import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from agentscope_runtime.sandbox.ndjson import Lines
 
 Stream = Literal["stdout", "stderr"]
 
@@ -45,33 +45,18 @@ class CommandResult:
     """Whether it was killed, with all that it started, because it took longer than it was given."""
 
 
-class OutputLines:
+class OutputLines(Lines[OutputChunk]):
     """Reads the lines of an output."""
 
     def __init__(self) -> None:
         """Begin before the first line."""
+        super().__init__()
         self.ending: dict[str, Any] | None = None
         """How the command ended, once that was said."""
         self.command: dict[str, Any] | None = None
         """What the first line says of the command."""
-        self._buffer = bytearray()
         self._skipped = 0
         self._decoders = {stream: codecs.getincrementaldecoder("utf-8")("replace") for stream in ("stdout", "stderr")}
-
-    def feed(self, data: bytes) -> Iterator[OutputChunk]:
-        """Take bytes as they arrived; yield the chunks that are whole.
-
-        Raises:
-            ValueError: this is no such output.
-        """
-        self._buffer += data
-        if b"\n" not in data:
-            return
-        lines = self._buffer.split(b"\n")
-        self._buffer = lines.pop()
-        for line in lines:
-            if line and (chunk := self._read(json.loads(line))) is not None:
-                yield chunk
 
     def _read(self, line: dict[str, Any]) -> OutputChunk | None:
         if "stream" in line:

@@ -69,7 +69,7 @@ async def test_watches_that_break_off(manager: ScriptedManager) -> None:
             with pytest.raises(SandboxDied, match="it died"):
                 await anext(changes)
         manager.then_say(b"<html>\n")
-        with pytest.raises(InternalError, match="none of a watch"):
+        with pytest.raises(InternalError, match=r"watch .* the answer cannot be read"):
             await anext(box.fs.watch_async())
         manager.then_refuse(FileError("too many"))
         with pytest.raises(FileError, match="too many"):

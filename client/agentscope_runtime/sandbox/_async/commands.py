@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Mapping
 from inspect import isawaitable
 from signal import Signals
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from agentscope_runtime.sandbox import calls, wire
-from agentscope_runtime.sandbox._async.connection import DownloadAsync
 from agentscope_runtime.sandbox._async.holding import HoldingAsync
-from agentscope_runtime.sandbox.errors import CallTimeout, InternalError, InvalidRequest, ManagerUnreachable
+from agentscope_runtime.sandbox._async.ndjson import NdjsonStreamAsync
+from agentscope_runtime.sandbox.errors import CallTimeout, InternalError
 from agentscope_runtime.sandbox.output import Collected, CommandResult, OutputChunk, OutputLines
 
 WAIT = 20.0
@@ -30,7 +27,7 @@ OnOutput = Callable[[OutputChunk], Awaitable[None] | None]
 # </sync-only>
 
 
-class OutputAsync(AsyncIterator[OutputChunk]):
+class OutputAsync(NdjsonStreamAsync[OutputChunk]):
     """The output of one command, chunk by chunk, as it comes, until the command has ended.
 
     Read it to its end, or leave it by `async with`: until then it keeps a connection to the manager. A command in the
@@ -39,52 +36,13 @@ class OutputAsync(AsyncIterator[OutputChunk]):
 
     def __init__(self, held: HoldingAsync, call: calls.Call[bytes]) -> None:
         """Prepare; the first chunk that is asked for opens it."""
-        self._held = held
-        self._call = call
-        self._lines = OutputLines()
-        self._ready: deque[OutputChunk] = deque()
-        self._bytes: DownloadAsync | None = None
+        self._output = OutputLines()
+        super().__init__(held, call, self._output)
 
     @property
     def ending(self) -> dict[str, Any] | None:
         """How the command ended: `state` and `exit_code`; None while that is not known."""
-        return self._lines.ending
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> OutputChunk:
-        while not self._ready:
-            await self._more_async()
-        return self._ready.popleft()
-
-    async def aclose(self) -> None:
-        """Stop reading."""
-        if self._bytes is not None:
-            await self._bytes.aclose()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
-
-    async def _more_async(self) -> None:
-        if self._bytes is None:
-            self._bytes = await self._held.connection.download_async(self._call, None)
-        try:
-            self._ready.extend(self._lines.feed(await anext(self._bytes)))
-        except ManagerUnreachable:
-            with suppress(InvalidRequest):  # it was closed here
-                await self._held.do_async(calls.sandbox)  # says what is gone, if it is not the manager
-            raise
-        except (ValueError, KeyError, TypeError) as error:
-            await self.aclose()
-            raise InternalError(
-                f"could not {self._call.what}: the answer is no output of a command ({error})"
-            ) from error
+        return self._output.ending
 
 
 class CommandAsync:

@@ -4,18 +4,15 @@
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Iterator, Awaitable, Callable, Mapping
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Mapping
 from inspect import isawaitable
 from signal import Signals
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from agentscope_runtime.sandbox import calls, wire
-from agentscope_runtime.sandbox._sync.connection import Download
 from agentscope_runtime.sandbox._sync.holding import Holding
-from agentscope_runtime.sandbox.errors import CallTimeout, InternalError, InvalidRequest, ManagerUnreachable
+from agentscope_runtime.sandbox._sync.ndjson import NdjsonStream
+from agentscope_runtime.sandbox.errors import CallTimeout, InternalError
 from agentscope_runtime.sandbox.output import Collected, CommandResult, OutputChunk, OutputLines
 
 WAIT = 20.0
@@ -25,7 +22,7 @@ OnOutput = Callable[[OutputChunk], None]
 """Hears of each chunk, and may hold the command up."""
 
 
-class Output(Iterator[OutputChunk]):
+class Output(NdjsonStream[OutputChunk]):
     """The output of one command, chunk by chunk, as it comes, until the command has ended.
 
     Read it to its end, or leave it by `with`: until then it keeps a connection to the manager. A command in the
@@ -34,52 +31,13 @@ class Output(Iterator[OutputChunk]):
 
     def __init__(self, held: Holding, call: calls.Call[bytes]) -> None:
         """Prepare; the first chunk that is asked for opens it."""
-        self._held = held
-        self._call = call
-        self._lines = OutputLines()
-        self._ready: deque[OutputChunk] = deque()
-        self._bytes: Download | None = None
+        self._output = OutputLines()
+        super().__init__(held, call, self._output)
 
     @property
     def ending(self) -> dict[str, Any] | None:
         """How the command ended: `state` and `exit_code`; None while that is not known."""
-        return self._lines.ending
-
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> OutputChunk:
-        while not self._ready:
-            self._more()
-        return self._ready.popleft()
-
-    def close(self) -> None:
-        """Stop reading."""
-        if self._bytes is not None:
-            self._bytes.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def _more(self) -> None:
-        if self._bytes is None:
-            self._bytes = self._held.connection.download(self._call, None)
-        try:
-            self._ready.extend(self._lines.feed(next(self._bytes)))
-        except ManagerUnreachable:
-            with suppress(InvalidRequest):  # it was closed here
-                self._held.do(calls.sandbox)  # says what is gone, if it is not the manager
-            raise
-        except (ValueError, KeyError, TypeError) as error:
-            self.close()
-            raise InternalError(
-                f"could not {self._call.what}: the answer is no output of a command ({error})"
-            ) from error
+        return self._output.ending
 
 
 class Command:
