@@ -24,6 +24,8 @@ MESSAGE_LIMIT = 8 << 20
 """Bytes of one message; an image of a whole screen takes less."""
 MOST_BESIDE = 64
 """Messages on their way that nobody waits for; a server that asks more than it reads is not answered."""
+ID_MAX = 256
+"""Characters of the name that a server gives to a question; all that we say of it goes back to it."""
 TURN = 64
 """Messages of one server after which others have their turn on the loop, however fast they come."""
 
@@ -152,7 +154,9 @@ class Rpc:
 
     def _serve(self, number: Any, method: str) -> None:
         """Answer what the server asks: it may look whether we are there, and nothing else was offered to it."""
-        error = {"code": METHOD_NOT_FOUND, "message": f"this client does not offer {method}"}
+        if not isinstance(number, (int, str)) or len(str(number)) > ID_MAX:
+            return  # no name that the protocol knows
+        error = {"code": METHOD_NOT_FOUND, "message": f"this client does not offer {method[:ID_MAX]}"}
         answer: Message = {"result": {}} if method == "ping" else {"error": error}
         self._beside_it({"jsonrpc": "2.0", "id": number, **answer})
 

@@ -31,6 +31,9 @@ REFRESH_S = 0.2
 """Between two looks at tools that change."""
 MOST_TOOLS = 512
 MOST_PAGES = 64
+DEEPEST = 64
+"""Objects and lists in each other in what a server says of a tool; readers of JSON give up at a few hundred, and with
+it the whole listing, of the box's own tools, too."""
 LISTING_LIMIT = 4 << 20
 """Bytes of what a server says of its tools, all together; it is kept."""
 
@@ -194,6 +197,8 @@ class McpServer:
             page = await rpc.request("tools/list", {} if cursor is None else {"cursor": cursor}, self.config.timeout)
             listed = page.get("tools")
             for tool in listed if isinstance(listed, list) else []:
+                if not _shallow(tool):
+                    raise Refused(0, f"what it says of a tool is more than {DEEPEST} objects and lists deep")
                 if _is_tool(tool) and len(tools) < MOST_TOOLS:
                     tools.setdefault(tool["name"], tool)
                     size += len(json.dumps(tool))
@@ -215,6 +220,11 @@ class McpServer:
 
 def _is_tool(tool: Any) -> bool:
     return isinstance(tool, dict) and isinstance(tool.get("name"), str) and bool(tool["name"])
+
+
+def _shallow(value: Any, left: int = DEEPEST) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return left > 0 and all(_shallow(each, left - 1) for each in inner)
 
 
 def _plain(answer: dict[str, Any]) -> Result:

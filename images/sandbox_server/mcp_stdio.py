@@ -64,6 +64,7 @@ class StdioLine:
         if self._writer.is_closing():
             raise Lost("its stdin is closed")
         try:
+            await self._writer.drain()  # what is written to a full pipe waits in our memory
             self._writer.write(line)
             await self._writer.drain()
         except ConnectionError as e:

@@ -19,6 +19,11 @@ if [ "$3" = shown ]; then
     mount -o remount,bind,ro,noexec,nosuid,nodev /tmp/.X11-unix
 fi
 
+# The kernel counts these by uid, over all boxes of the host: its limit (of inotify instances often 128) must not be one
+# box's to use up. A limit of this namespace counts beside it.
+echo 16 >/proc/sys/user/max_inotify_instances
+echo 16384 >/proc/sys/user/max_inotify_watches
+
 # Without user namespaces of its own, code here can never hold a capability, and most of the kernel's attack surface
 # (mounts, netfilter, …) stays closed to it.
 echo 0 >/proc/sys/user/max_user_namespaces

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import resource
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -122,6 +123,25 @@ async def test_calls_at_the_same_time_do_not_mix() -> None:
     async with _running(small()) as server:
         results = await asyncio.gather(*(server.call("echo", {"n": n}, None) for n in range(50)))
     assert [json.loads(each["content"][0]["text"])["arguments"]["n"] for each in results] == list(range(50))
+
+
+async def test_a_server_cannot_swamp_the_box_with_its_own_questions() -> None:
+    """Neither by names as long as messages may be, nor by asking on and on without reading: the box would die of it."""
+    async with _running(small("swamp")) as server:
+        before = _memory()
+        assert (await server.call("swamp", {}, None))["isError"] is False
+        assert _memory() - before < 64 << 20
+
+
+async def test_what_no_reader_of_json_could_read_is_refused() -> None:
+    """A tool that is described in hundreds of objects in each other would take the box's whole listing along."""
+    with pytest.raises(ServerFailed, match="more than 64 objects and lists deep"):
+        await _server(small("deep")).start()
+
+
+def _memory() -> int:
+    """Return the most bytes of memory that this process has had."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
 
 
 async def test_a_server_that_pesters_holds_up_nobody() -> None:

@@ -52,6 +52,13 @@ def test_namespaces_and_mounts_are_closed(shared_box: RealBox, command: str, ref
     assert result["isError"] is True and refusal in stderr(result), result
 
 
+def test_it_cannot_use_up_what_the_host_counts_for_all_boxes(shared_box: RealBox) -> None:
+    """The kernel counts watches by uid, and all boxes have the same: one could keep the others from watching."""
+    take = "import ctypes; f = ctypes.CDLL(None).inotify_init1; print(sum(f(0) >= 0 for _ in range(200)))"
+    assert stdout(shared_box.shell(f"python3 -c '{take}'")) == "16\n"
+    assert "Read-only" in stderr(shared_box.shell("echo 999 > /proc/sys/user/max_inotify_instances"))
+
+
 def test_secrets_are_masked(shared_box: RealBox) -> None:
     """The server's folder cannot even be listed, and holds nothing when mapped; the token is nowhere to be read."""
     assert "Permission denied" in stderr(shared_box.shell("ls /run/box"))

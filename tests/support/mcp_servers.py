@@ -28,6 +28,7 @@ for line in sys.stdin:
             "serverInfo": {"name": "small", "version": "1"}})
     elif method == "tools/list":
         tools = [{"name": n, "description": "Does " + n, "inputSchema": {"type": "object"}} for n in names]
+        if names == ["deep"]: tools[0]["inputSchema"]["properties"] = json.loads('{"a":' * 300 + "{}" + "}" * 300)
         first = "cursor" not in params
         send(id=number, result={"tools": tools[:1] if first else tools[1:], **({"nextCursor": "2"} if first else {})})
     elif params["name"] == "die":
@@ -46,6 +47,11 @@ for line in sys.stdin:
     elif params["name"] == "pester":
         for _ in range(200_000): sys.stdout.write("\n")
         for n in range(5_000): send(id="q%d" % n, method="sampling/createMessage", params={})
+        send(id=number, result={"content": []})
+    elif params["name"] == "swamp":
+        for n in range(40): send(id="q" * (6 << 20), method="ping")
+        for n in range(2_000): send(id="q%d" % n, method="m" * 4096)
+        time.sleep(2)  # reads nothing meanwhile
         send(id=number, result={"content": []})
     elif params["name"] == "half":
         send(id=number, result={"content": [{"type": "text", "text": "\ud800"}]})
