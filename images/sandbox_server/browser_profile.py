@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 ORIGINS_MAX = 500
 """Sites of one profile; those that were put in or visited later are not kept."""
+STORED_MAX = 12 << 20
+"""Characters of what all sites stored; with the cookies, the manager takes no more than sixteen million bytes."""
 COOKIE_FIELDS = ("name", "value", "domain", "path", "expires", "httpOnly", "secure", "sameSite", "partitionKey")
 
 
@@ -42,6 +44,7 @@ class Profile:
         self._cookies: list[Message] = []
         self._stored: dict[str, Site] = {}
         """By origin, as it was seen last."""
+        self._sizes: dict[str, int] = {}
         self._visited: set[str] = set()
         self._common_context: str | None = None
 
@@ -67,6 +70,7 @@ class Profile:
                     for origin, site in stored.items():
                         if await page.put(origin, site) is not None:
                             self._stored[origin] = site
+                            self._sizes[origin] = len(json.dumps([site.items, site.databases]))
             self._cookies = [_plain(each) for each in (await cdp.send("Storage.getCookies"))["cookies"]]
             return web.json_response({"cookies": len(self._cookies), "origins": len(self._stored)})
 
@@ -121,7 +125,11 @@ class Profile:
         # What cannot be read now is not gone: it stays as it was seen last.
         before = known.databases if known is not None else {}
         databases = {name: found or before.get(name) for name, found in site.databases.items()}
-        self._stored[origin] = Site(site.items, {name: found for name, found in databases.items() if found})
+        found = Site(site.items, {name: found for name, found in databases.items() if found})
+        others = sum(size for place, size in self._sizes.items() if place != origin)
+        if others + (size := len(json.dumps([found.items, found.databases]))) > STORED_MAX:
+            return  # as with too many: those that were there first are kept
+        self._stored[origin], self._sizes[origin] = found, size
 
     def _state(self) -> dict[str, Any]:
         origins = []

@@ -16,8 +16,8 @@ from typing import Any
 from sandbox_server.cdp import Cdp, CdpError
 
 VISIT_S = 5.0
-DATABASE_MAX = 1 << 20
-"""Characters of one database; larger ones hold what a site caches, and no login."""
+SITE_MAX = 1 << 20
+"""Characters of what is taken of one site, the smallest first; what is larger is what it caches, and no login."""
 
 LIBRARY = """
 const done = request => new Promise((resolve, reject) => {
@@ -94,15 +94,19 @@ async function put(name, {version, stores}) {
 """
 TAKE = """(async () => {
     %s
+    let room = %d;
+    const fits = text => text.length <= room && (room -= text.length, true);
+    const items = Object.entries(localStorage).sort((one, other) => one[1].length - other[1].length);
+    const kept = items.filter(item => fits(item.join('')));
     const databases = {};
     for (const {name} of await indexedDB.databases()) {
         databases[name] = null;
         try {
             const database = await taken(name);
-            if (JSON.stringify(database).length <= %d) databases[name] = database;
+            if (fits(JSON.stringify(database))) databases[name] = database;
         } catch {}
     }
-    return JSON.stringify([location.origin, Object.fromEntries(Object.entries(localStorage)), databases]);
+    return JSON.stringify([location.origin, Object.fromEntries(kept), databases]);
 })()"""
 PUT = """(async () => {
     %s
@@ -153,7 +157,7 @@ class HiddenPage:
 
     async def take(self, origin: str) -> Site | None:
         """Return what an origin has stored; None where it has no storage, or the browser does not let us."""
-        return await self._run(origin, TAKE % (LIBRARY, DATABASE_MAX))
+        return await self._run(origin, TAKE % (LIBRARY, SITE_MAX))
 
     async def put(self, origin: str, site: Site) -> Site | None:
         """Replace what an origin has stored, and return it; None where the browser does not let us."""

@@ -64,7 +64,7 @@ def answer(tool: ImageTool, done: Outcome) -> Result:
         return result(text(done.stdout))
     try:
         return _read(done.stdout)
-    except ValueError as e:
+    except (ValueError, RecursionError) as e:
         return result(text(f"{tool.spec.name} did not print a result: {e}"), is_error=True)
 
 

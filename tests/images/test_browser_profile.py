@@ -87,6 +87,21 @@ def test_what_pages_changed_comes_out(own_box: BrowserBox) -> None:
         assert [page.evaluate("window.untouched") for page in looking.pages()] == [True]
 
 
+def test_sites_cannot_fill_the_profile(own_box: BrowserBox) -> None:
+    """Of a site that fills its storage the small things are taken; of many sites as much as the manager takes."""
+    put(own_box)
+    own_box.ok("browser_navigate", url="http://example.com/")
+    with sync_playwright() as playwright, witness(playwright, own_box) as looking:
+        looking.page().evaluate("localStorage.big = 'x'.repeat(4 << 20); localStorage.token = 'mine'")
+        assert get(own_box)["origins"] == [origin("http://example.com", token="mine")]
+    filled = [origin(f"http://s{number}.example.com", full="x" * 1_000_000) for number in range(12)]
+    put(own_box, origins=filled)
+    own_box.ok("browser_navigate", url="http://example.org/")
+    with sync_playwright() as playwright, witness(playwright, own_box) as looking:
+        looking.page().evaluate("localStorage.more = 'x'.repeat(1_000_000)")
+        assert "http://example.org" not in [each["origin"] for each in get(own_box)["origins"]]
+
+
 STORE = """async () => {
     const opening = indexedDB.open('app', 3);
     opening.onupgradeneeded = () => {

@@ -155,3 +155,15 @@ async def test_a_damaged_profile_fails_the_connect_in_words(manager: Manager, tm
     async with manager.http() as http:
         assert (await http.delete("/v1/profiles/work", params={"user_id": "ann"})).status_code == 204
     assert (await connect(manager, "one", "browser", profile="work")).status_code == 200
+
+
+async def test_a_profile_without_bounds_is_not_taken(
+    manager: Manager, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Sites decide what browsers hold: the manager, which is everybody's, reads no more than a profile may have."""
+    browser = await browser_of(manager, "one", profile="work")
+    browser.profile = storage(a="x" * (17 << 20))
+    await release(manager, "one")
+    await browser_of(manager, "two", profile="work")
+    assert kept(tmp_path) == set()
+    assert "has a profile of more than 16777216 bytes" in caplog.text

@@ -17,7 +17,7 @@ from agentscope_runtime.sandbox import wire
 from agentscope_runtime.sandbox.errors import InternalError, InvalidRequest, SandboxError
 from agentscope_runtime.sandbox_manager.box import Box
 from agentscope_runtime.sandbox_manager.means import Means
-from agentscope_runtime.sandbox_manager.profiles import ProfileKey, Profiles
+from agentscope_runtime.sandbox_manager.profiles import SIZE_MAX, ProfileKey, Profiles
 from agentscope_runtime.sandbox_manager.states import SandboxRecord, State
 from agentscope_runtime.sandbox_manager.storage_state import Entries, NoState, entries, whole
 
@@ -134,7 +134,11 @@ class ProfileKeeper:
 
     async def _taken(self, record: SandboxRecord) -> Entries:
         async with self._reach(record).request("GET", "/browser/profile", timeout=EXCHANGE_WITHIN) as answer:
-            said = await answer.read()
+            said = bytearray()
+            async for piece in answer.content.iter_any():  # sites decide what is in it
+                said += piece
+                if len(said) > SIZE_MAX:
+                    raise InternalError(f"sandbox {record.sandbox_id} has a profile of more than {SIZE_MAX} bytes")
         try:
             return await asyncio.to_thread(lambda: entries(json.loads(said)))
         except (NoState, ValueError) as e:
