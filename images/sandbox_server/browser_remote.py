@@ -33,6 +33,14 @@ REFUSED = {
     "Browser.crash": "Browser.crash is refused: others use this browser, too",
     "Browser.crashGpuProcess": "Browser.crashGpuProcess is refused: others use this browser, too",
 }
+FILTERED = frozenset({*REFUSED, "Browser.close", "Browser.setDownloadBehavior"})
+"""Methods that Chromium hears from nobody but us."""
+WRAPPING = "Target.sendMessageToTarget"
+"""The method of old that carries another message, as text."""
+SIGNS = ('"Browser.', "\\u", "\\x")
+"""A message without any of these names no such method, however it is spelled (Chromium reads the last one, too, which
+is not of JSON); that saves reading the large ones."""
+UNREADABLE: Message = {"error": {"code": -32700, "message": "the message is no JSON object"}}
 
 
 class Remote:
@@ -120,7 +128,7 @@ class _Client:
         async for frame in self._socket:
             if frame.type is not WSMsgType.TEXT:
                 continue  # the protocol has no other
-            if '"Browser.' not in frame.data or not await self._handled(frame.data):
+            if not (any(sign in frame.data for sign in SIGNS) and await self._handled(frame.data)):
                 await self._chromium.send_str(frame.data)
 
     async def _to_program(self) -> None:
@@ -138,18 +146,21 @@ class _Client:
 
     async def _handled(self, text: str) -> bool:
         """Answer a message that Chromium must not hear; tell whether it was one."""
-        try:
-            message = json.loads(text)
-            method, number = message["method"], message["id"]
-        except (ValueError, KeyError, TypeError, RecursionError):
-            return False  # Chromium says what is wrong with it
-        answer: Message = {"id": number, "result": {}}
-        if method in REFUSED:
-            answer = {"id": number, "error": {"code": -32000, "message": REFUSED[method]}}
-        elif method == "Browser.setDownloadBehavior":
-            answer = await self._set_downloads(answer, message.get("params") or {})
-        elif method != "Browser.close":
+        message = _read(text)
+        if message is None:  # Chromium is laxer about JSON than we are: it must not understand what we do not
+            await self._socket.send_str(json.dumps(UNREADABLE))
+            return True
+        method, parameters = message.get("method"), message.get("params")
+        parameters = parameters if isinstance(parameters, dict) else {}
+        answer: Message = {"id": message.get("id"), "result": {}}
+        if method == WRAPPING and _is_filtered(parameters.get("message")):
+            answer = _refusal(answer, f"{WRAPPING} does not carry this: say it by itself")
+        elif not isinstance(method, str) or method not in FILTERED or "id" not in message:
             return False
+        elif method in REFUSED:
+            answer = _refusal(answer, REFUSED[method])
+        elif method == "Browser.setDownloadBehavior":
+            answer = await self._set_downloads(answer, parameters)
         if "sessionId" in message:
             answer["sessionId"] = message["sessionId"]
         await self._socket.send_str(json.dumps(answer))
@@ -164,6 +175,31 @@ class _Client:
             if isinstance(context, str):
                 await self._downloads.take(context)
         except CdpError as e:
-            return {"id": answer["id"], "error": {"code": -32000, "message": str(e)}}
+            return _refusal(answer, str(e))
         (self._downloads.listen if wanted.get("eventsEnabled") else self._downloads.unlisten)(self._note)
         return answer
+
+
+def _read(text: str) -> Message | None:
+    """Read a message; None if it is none."""
+    try:
+        message = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return message if isinstance(message, dict) else None
+
+
+def _is_filtered(text: object) -> bool:
+    """Tell whether a message within another one, at any depth, is one that Chromium must not hear."""
+    while isinstance(text, str):
+        if (message := _read(text)) is None:
+            return True
+        if (method := message.get("method")) != WRAPPING:
+            return isinstance(method, str) and method in FILTERED
+        parameters = message.get("params")
+        text = parameters.get("message") if isinstance(parameters, dict) else None
+    return False
+
+
+def _refusal(answer: Message, why: str) -> Message:
+    return {"id": answer["id"], "error": {"code": -32000, "message": why}}

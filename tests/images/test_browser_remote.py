@@ -108,6 +108,29 @@ def test_the_tools_survive_a_program_that_leaves_and_closes_everything(playwrigh
     assert "- Page Title: Form" in web.ok("browser_snapshot")
 
 
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        r'{"id": 1, "method": "Browser\u002ecrash"}',
+        r'{"id": 1, "\u006dethod": "\u0042rowser.crash"}',
+        r'{"id": 1, "method": "\x42rowser.crash"}',
+        '{"id": 1, /* a comment */ "method": "Browser.crash"}',
+        '{"id": 1, "method": "Target.sendMessageToTarget", "params": {"message": "{\\"id\\": 2, \\"method\\": '
+        '\\"Browser.crash\\"}", "sessionId": "x"}}',
+        r'{"id": 1, "method": ["Browser.crash", "\u0042"]}',
+        '{"id": 1, "params": "Browser.crash", "params": {"x": "\\"Browser.crash"}}',
+    ],
+)
+def test_what_chromium_must_not_hear_is_known_in_any_spelling(web: BrowserBox, spelled: str) -> None:
+    """Escapes, comments, messages within messages; the connection goes on, whatever was said."""
+    before = web.outside(*BROWSER_PROCESS)
+    with speaking(web) as socket:
+        socket.send(spelled)
+        assert "error" in json.loads(socket.recv(timeout=10))
+        assert "Chrome" in ask(socket, 3, "Browser.getVersion", note="é \\u0042")["result"]["product"]
+    assert web.outside(*BROWSER_PROCESS) == before
+
+
 def test_closing_the_browser_only_leaves_it(web: BrowserBox) -> None:
     """As Puppeteer's `browser.close()` does; crashing it is refused."""
     before = web.outside(*BROWSER_PROCESS)

@@ -6,10 +6,8 @@ translated and nothing else. Not here: how messages look (`mcp_messages`), and M
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import suppress
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query
@@ -17,13 +15,13 @@ from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
 
-from agentscope_runtime.sandbox.errors import InternalError, InvalidRequest, SandboxError, UnknownTool
+from agentscope_runtime.sandbox.errors import InvalidRequest, SandboxError, UnknownTool
 from agentscope_runtime.sandbox_manager.api import gateway
 from agentscope_runtime.sandbox_manager.api import mcp_messages as messages
 from agentscope_runtime.sandbox_manager.api.gateway import Ask, pool_of
 from agentscope_runtime.sandbox_manager.api.health import version
 from agentscope_runtime.sandbox_manager.api.mcp_messages import Json, Message, RpcError
-from agentscope_runtime.sandbox_manager.api.tools import ARGUMENTS_LIMIT, JSON, LONGEST
+from agentscope_runtime.sandbox_manager.api.tools import ARGUMENTS_LIMIT, CALLER_LEFT, JSON, LONGEST
 
 router = APIRouter(prefix="/v1/sandboxes/{sandbox_id}/mcp", tags=["mcp"])
 
@@ -70,7 +68,8 @@ async def message(
     if asked.id is None:
         return Response(status_code=HTTPStatus.ACCEPTED)
     try:
-        result = await _unless_left(request, _answer(request, sandbox_id, asked))
+        # A client cancels by leaving: then nobody waits for the box.
+        result = await gateway.unless_left(request.receive, _answer(request, sandbox_id, asked))
     except RpcError as error:
         by_status = asked.is_modern and not stdio
         status = messages.STATUS.get(error.code, HTTPStatus.BAD_REQUEST) if by_status else HTTPStatus.OK
@@ -78,6 +77,8 @@ async def message(
     except SandboxError as error:
         told = RpcError(messages.SANDBOX_ERROR, error.detail, error.to_problem())
         return _written(headers, messages.refusal(asked.id, told))
+    if result is None:
+        return Response(status_code=CALLER_LEFT)
     return _written(headers, messages.answer(asked.id, messages.finished(asked, result, SERVER)))
 
 
@@ -130,28 +131,6 @@ async def _call(request: Request, sandbox_id: str, params: Json) -> Json:
 async def _ask(request: Request, sandbox_id: str, ask: Ask) -> bytes:
     async with gateway.answer(pool_of(request), sandbox_id, ask) as response:
         return await response.read()
-
-
-async def _unless_left(request: Request, answering: Any) -> Json:
-    """Answer unless the client leaves first, which is how it cancels: then nobody waits for the box."""
-    task = asyncio.ensure_future(answering)
-    leaving = asyncio.ensure_future(_left(request))
-    try:
-        await asyncio.wait({task, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            raise InternalError("the client left before it was answered")
-        result: Json = task.result()
-        return result
-    finally:
-        for each in (task, leaving):
-            each.cancel()
-            with suppress(asyncio.CancelledError, SandboxError, RpcError):
-                await each
-
-
-async def _left(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
 
 
 def _written(headers: dict[str, str], body: bytes, status: int = HTTPStatus.OK) -> Response:
