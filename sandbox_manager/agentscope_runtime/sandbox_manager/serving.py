@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -17,11 +18,21 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import CloseCode, Frame
+from websockets.http11 import Request
 
 from agentscope_runtime.sandbox_manager.listening import BACKLOG
 
-MESSAGE_LIMIT = 64 << 20
-"""Bytes of one WebSocket message from outside: programs that drive a browser send it whole files."""
+MESSAGE_LIMIT = 16 << 20
+"""Bytes of one WebSocket message from outside."""
+PROGRAMS = "/cdp/"
+PREVIEW_HOST = re.compile(r"p\d+-", re.IGNORECASE)
+"""Where paths are a visited program's."""
+PROGRAMS_MESSAGE_LIMIT = 64 << 20
+"""The same on this path: programs that drive a browser send it whole files."""
+PIECES_MAX = 16384
+"""Frames of one message: each costs memory of its own, even one of no bytes, which no limit of bytes counts."""
 KEEP_ALIVE = 75
 """Seconds that an idle connection is kept. Longer than clients keep theirs, so that none writes into a closing one."""
 
@@ -35,6 +46,33 @@ class QuietProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # whic
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.access_log = False
+
+
+class BoundedSocket(WebSocketsSansIOProtocol):
+    """WebSockets whose unfinished messages stay within bounds, and end with their connection."""
+
+    def handle_connect(self, event: Request) -> None:
+        """See uvicorn."""
+        visits = any(map(PREVIEW_HOST.match, event.headers.get_all("Host")))
+        if event.path.startswith(PROGRAMS) and not visits:
+            self.conn.max_message_size = PROGRAMS_MESSAGE_LIMIT
+        super().handle_connect(event)
+
+    def handle_cont(self, event: Frame) -> None:
+        """See uvicorn."""
+        if self.close_sent:
+            return
+        super().handle_cont(event)
+        if len(self.frames) > PIECES_MAX:
+            self.frames = []
+            self.conn.fail(CloseCode.MESSAGE_TOO_BIG, f"a message of more than {PIECES_MAX} frames")
+            self.handle_parser_exception()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See uvicorn."""
+        super().connection_lost(exc)
+        self.frames = []
+        self.conn.reader.discard()  # else half a message stays until the garbage collector comes by
 
 
 @contextmanager
@@ -67,7 +105,7 @@ def configure(app: ASGIApp, *, grace: float) -> uvicorn.Config:
         app,
         loop="auto",  # uvloop where it is installed
         http=QuietProtocol,
-        ws="websockets-sansio",
+        ws=BoundedSocket,
         ws_max_size=MESSAGE_LIMIT,
         ws_per_message_deflate=False,  # VNC has compressed already; this would only add latency
         log_config=None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import httpx
@@ -217,3 +217,31 @@ async def test_a_websocket_to_nobody_says_so(manager: Manager) -> None:
             pass
     assert refusal.value.response.status_code == 502
     assert json.loads(refusal.value.response.body)["code"] == "port_failed"
+
+
+@pytest.mark.parametrize("message", [b"x" * (17 << 20), [b""] * 20_000], ids=("bytes", "pieces"))
+async def test_messages_of_visitors_are_bounded(
+    manager: Manager, program: Visited, message: bytes | list[bytes]
+) -> None:
+    """In bytes, and in pieces, which cost memory even without bytes: visitors hold no key."""
+    url, _ = await by_path(manager, program)
+    async with connect(f"{url.replace('http', 'ws')}socket", proxy=None) as talk:
+        await talk.recv()
+        with pytest.raises(ConnectionClosed) as closed:
+            await talk.send(message)
+            await talk.recv()
+    assert closed.value.rcvd is not None and closed.value.rcvd.code == 1009
+
+
+async def test_websockets_of_visitors_are_counted(manager: Manager, program: Visited) -> None:
+    """One too many is told so, and gets in when another has left."""
+    url, _ = await by_path(manager, program)
+    place = f"{url.replace('http', 'ws')}socket"
+    async with AsyncExitStack() as stack:
+        talks = [await stack.enter_async_context(connect(place, proxy=None)) for _ in range(32)]
+        with pytest.raises(InvalidStatus) as refusal:
+            await stack.enter_async_context(connect(place, proxy=None))
+        assert refusal.value.response.status_code == 503
+        await talks[0].close()
+        async with connect(place, proxy=None) as talk:
+            await talk.recv()

@@ -11,6 +11,9 @@ from __future__ import annotations
 
 import html
 import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import resources
 from typing import cast
 from urllib.parse import parse_qsl, quote
@@ -21,7 +24,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from agentscope_runtime.sandbox.errors import Forbidden, InvalidRequest, NotAuthorized, SandboxError
+from agentscope_runtime.sandbox.errors import Forbidden, InvalidRequest, NotAuthorized, SandboxError, Unavailable
 from agentscope_runtime.sandbox_manager.api import port_relay
 from agentscope_runtime.sandbox_manager.api.auth import SAFE_METHODS, Access, Hosts, cookie_value
 from agentscope_runtime.sandbox_manager.api.gateway import pool_of
@@ -33,6 +36,8 @@ from agentscope_runtime.sandbox_manager.api.visits import leased
 
 TICKET = "sandbox_ticket"
 """In the query of a link, beside whatever the program itself has there."""
+SOCKETS_MAX = 32
+"""WebSockets into one sandbox at a time: visitors hold no key, and for each a long message may be on its way."""
 CLOSED = "This address opens with a link, and each link opens once: ask for a new one, get_port_url() makes them."
 NO_SECRET = "This address works no longer, or never did: get_port_url(path=True) makes a new one."  # noqa: S105
 PAGE = {
@@ -53,6 +58,7 @@ class Previews:
         self._previews = previews
         # The application limits what is sent to its own routes; what programs take is theirs to say.
         self._unlimited = RequestBodyLimitMiddleware(self._visited, max_body_size=sys.maxsize)
+        self._sockets: Counter[str] = Counter()
         self._ours = Ours(access.visit_cookie("port"), access.is_key)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -134,9 +140,21 @@ class Previews:
     async def _pass_on(self, visit: port_relay.Visit, scope: Scope, receive: Receive, send: Send) -> None:
         pool = pool_of(HTTPConnection(scope))
         if scope["type"] == "websocket":
-            await port_relay.connect(pool, visit, WebSocket(scope, receive, send))
+            with self._counted(visit.place.sandbox_id):
+                await port_relay.connect(pool, visit, WebSocket(scope, receive, send))
         else:
             await port_relay.ask(pool, visit, scope, receive, send)
+
+    @contextmanager
+    def _counted(self, sandbox_id: str) -> Iterator[None]:
+        if self._sockets[sandbox_id] >= SOCKETS_MAX:
+            raise Unavailable(f"{SOCKETS_MAX} WebSockets are open into this sandbox, the most there can be; close one")
+        self._sockets[sandbox_id] += 1
+        try:
+            yield
+        finally:
+            self._sockets[sandbox_id] -= 1
+            self._sockets += Counter()  # without those that are at zero
 
 
 def _visit(place: Place, target: bytes, grant: Grant, ours: Ours) -> port_relay.Visit:
