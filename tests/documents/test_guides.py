@@ -48,7 +48,7 @@ PRINTED = {
         "pandas": r"text/html \d+\n",
     },
     "ports": {
-        "input(": r"http://p8080-\w+\.localhost:\d+/\?sandbox_ticket=[\w-]+\n",
+        "input(": r"http://p8080-[\w-]+\.localhost:\d+/\?sandbox_ticket=[\w-]+\n",
         "hello.txt": "from the sandbox\n",
     },
 }

@@ -77,6 +77,16 @@ async def test_options_are_read_and_contradictions_told(manager: Manager) -> Non
         assert lease.sandboxes[0].options == wire.LeaseOptions(profile="work")
 
 
+async def test_a_misspelt_member_is_refused(manager: Manager) -> None:
+    """A user whose name is not read would share the sandbox of nobody."""
+    async with manager.http() as http:
+        for body in ({"user": "alice"}, {"options": {"profil": "x"}}):
+            answer = await http.post("/v1/leases", json={"session_id": "s", "sandbox_types": ["base"], **body})
+            assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+            assert answer.json()["detail"].endswith(": there is no such member")
+        assert (await http.get("/v1/leases")).json() == {"leases": []}
+
+
 async def test_no_answer_holds_a_secret(manager: Manager) -> None:
     """Neither the box's token nor its address leave the manager."""
     (sandbox,) = await manager.lease("base")

@@ -6,7 +6,7 @@ seconds since the epoch. Unknown members are ignored when read, so that an older
 
 from __future__ import annotations
 
-from agentscope_runtime.sandbox.wire.base import SESSION_ID_MAX, Name, TypeName, Wire
+from agentscope_runtime.sandbox.wire.base import SESSION_ID_MAX, Name, Request, TypeName, Wire
 from agentscope_runtime.sandbox.wire.browsers import CdpLink, CdpVersion, ProfileInfo, ProfileList
 from agentscope_runtime.sandbox.wire.commands import (
     COMMAND_TIMEOUT_MAX,
@@ -75,6 +75,7 @@ __all__ = [
     "PortRequest",
     "ProfileInfo",
     "ProfileList",
+    "Request",
     "SandboxInfo",
     "SandboxList",
     "Screen",

@@ -18,3 +18,9 @@ class Wire(BaseModel):
     """A body that travels; frozen."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Request(Wire):
+    """A body that is sent to the manager. What it does not know is refused: a misspelt user would be nobody."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")

@@ -6,13 +6,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from agentscope_runtime.sandbox.wire.base import Wire
+from agentscope_runtime.sandbox.wire.base import Request, Wire
 
 COMMAND_TIMEOUT_MAX = 86_400.0
 State = Literal["running", "exited", "killed", "timed_out"]
 
 
-class CommandRequest(Wire):
+class CommandRequest(Request):
     """Body of `POST /v1/sandboxes/{id}/commands`."""
 
     command: str
@@ -55,7 +55,7 @@ class CommandList(Wire):
     commands: list[CommandInfo]
 
 
-class SignalRequest(Wire):
+class SignalRequest(Request):
     """Body of `POST /v1/sandboxes/{id}/commands/{id}/signal`."""
 
     signal: str

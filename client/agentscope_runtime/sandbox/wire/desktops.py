@@ -6,10 +6,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from agentscope_runtime.sandbox.wire.base import Wire
+from agentscope_runtime.sandbox.wire.base import Request, Wire
 
 
-class DesktopRequest(Wire):
+class DesktopRequest(Request):
     """Body of `POST /v1/sandboxes/{id}/desktop`."""
 
     control: bool = False

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from agentscope_runtime.sandbox.wire.base import Wire
+from agentscope_runtime.sandbox.wire.base import Request, Wire
 
 LinkMethod = Literal["GET", "PUT"]
 """`GET` downloads, `PUT` uploads."""
@@ -14,7 +14,7 @@ LINK_SECONDS = 3600.0
 LINK_SECONDS_MAX = 7 * 86_400.0
 
 
-class LinkRequest(Wire):
+class LinkRequest(Request):
     """Body of `POST /v1/sandboxes/{id}/links`."""
 
     path: Annotated[str, Field(min_length=1, max_length=4096)]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
-from agentscope_runtime.sandbox.wire.base import SESSION_ID_MAX, Name, TypeName, Wire
+from agentscope_runtime.sandbox.wire.base import SESSION_ID_MAX, Name, Request, TypeName, Wire
 
 PROFILE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,127}$"
 Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
@@ -15,11 +15,8 @@ ENVIRONMENT_MAX = 1 << 15
 VariableValue = Annotated[str, Field(pattern=r"^[^\x00]*$", max_length=8192)]
 
 
-class LeaseOptions(Wire):
+class LeaseOptions(Request):
     """What a lease shall be beyond its kinds; what a request leaves out (None) stays as it is."""
-
-    # A wish that is not understood must not be ignored.
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     profile: Annotated[str, Field(pattern=PROFILE_NAME)] | None = None
     """The user's profile that a browser begins with, and leaves its logins to."""
@@ -51,7 +48,7 @@ class LeaseOptions(Wire):
         return bool(self.shared_workspace or self.environment)
 
 
-class ConnectRequest(Wire):
+class ConnectRequest(Request):
     """Body of `POST /v1/leases`: lease these kinds of sandbox to one session of one user."""
 
     session_id: Name

@@ -6,10 +6,10 @@ from typing import Any
 
 from pydantic import Field
 
-from agentscope_runtime.sandbox.wire.base import Wire
+from agentscope_runtime.sandbox.wire.base import Request, Wire
 
 
-class McpServersRequest(Wire):
+class McpServersRequest(Request):
     """Body of `POST /v1/sandboxes/{id}/mcp/servers`."""
 
     mcpServers: dict[str, dict[str, Any]] = Field(min_length=1)  # as MCP clients spell it

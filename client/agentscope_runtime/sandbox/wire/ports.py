@@ -6,13 +6,13 @@ from typing import Annotated
 
 from pydantic import Field
 
-from agentscope_runtime.sandbox.wire.base import Wire
+from agentscope_runtime.sandbox.wire.base import Request, Wire
 
 PORT_SECONDS_MAX = 30 * 24 * 3600.0
 """Longest life of an address."""
 
 
-class PortRequest(Wire):
+class PortRequest(Request):
     """Body of `POST /v1/sandboxes/{id}/ports`."""
 
     port: Annotated[int, Field(ge=1, le=65535)]

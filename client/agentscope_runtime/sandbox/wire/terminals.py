@@ -6,10 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from agentscope_runtime.sandbox.wire.base import Wire
+from agentscope_runtime.sandbox.wire.base import Request, Wire
 
 
-class TerminalRequest(Wire):
+class TerminalRequest(Request):
     """Body of `POST /v1/sandboxes/{id}/terminals`."""
 
     columns: Annotated[int, Field(ge=2, le=1000)] = 80
@@ -44,7 +44,7 @@ class TerminalList(Wire):
     terminals: list[TerminalInfo]
 
 
-class TerminalLinkRequest(Wire):
+class TerminalLinkRequest(Request):
     """Body of `POST /v1/sandboxes/{id}/terminal`."""
 
     terminal_id: str | None = None

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from agentscope_runtime.sandbox.wire.base import Wire
+from agentscope_runtime.sandbox.wire.base import Request, Wire
 
 
-class ToolCall(Wire):
+class ToolCall(Request):
     """Body of `POST /v1/sandboxes/{id}/tools/{name}`."""
 
     arguments: dict[str, Any] = Field(default_factory=dict)

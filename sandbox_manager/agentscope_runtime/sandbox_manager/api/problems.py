@@ -92,5 +92,6 @@ def explain(errors: Sequence[Any]) -> str:
     parts = []
     for item in errors:
         where = ".".join(str(part) for part in item["loc"] if part not in ("body", "query", "path"))
-        parts.append(f"{where}: {item['msg']}" if where else str(item["msg"]))
+        words = "there is no such member" if item["type"] == "extra_forbidden" else str(item["msg"])
+        parts.append(f"{where}: {words}" if where else words)
     return "; ".join(parts)
