@@ -245,3 +245,18 @@ async def test_websockets_of_visitors_are_counted(manager: Manager, program: Vis
         await talks[0].close()
         async with connect(place, proxy=None) as talk:
             await talk.recv()
+
+
+async def test_calls_of_visitors_are_counted(manager: Manager, program: Visited) -> None:
+    """Each takes open files of the manager, which is everybody's: one too many is refused, until another has ended."""
+    url, _ = await by_path(manager, program)
+    limits = httpx.Limits(max_connections=None)
+    async with httpx.AsyncClient(base_url=url, timeout=10, trust_env=False, limits=limits) as visitor:
+        async with AsyncExitStack() as stack:
+            for _ in range(128):
+                assert (await stack.enter_async_context(visitor.stream("GET", "events"))).status_code == 200
+            refused = await visitor.get("echo")
+            assert refused.status_code == 503 and "128 visits by http" in refused.text
+        async with asyncio.timeout(10):
+            while (await visitor.get("echo")).status_code == 503:  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.05)

@@ -36,8 +36,9 @@ from agentscope_runtime.sandbox_manager.api.visits import leased
 
 TICKET = "sandbox_ticket"
 """In the query of a link, beside whatever the program itself has there."""
-SOCKETS_MAX = 32
-"""WebSockets into one sandbox at a time: visitors hold no key, and for each a long message may be on its way."""
+VISITS_MAX = {"http": 128, "websocket": 32}
+"""Calls into one sandbox at a time. Visitors hold no key; each of their calls takes two of the manager's open files, of
+which it may have no more than a thousand for all, and a WebSocket's message may be a long one."""
 CLOSED = "This address opens with a link, and each link opens once: ask for a new one, get_port_url() makes them."
 NO_SECRET = "This address works no longer, or never did: get_port_url(path=True) makes a new one."  # noqa: S105
 PAGE = {
@@ -58,7 +59,7 @@ class Previews:
         self._previews = previews
         # The application limits what is sent to its own routes; what programs take is theirs to say.
         self._unlimited = RequestBodyLimitMiddleware(self._visited, max_body_size=sys.maxsize)
-        self._sockets: Counter[str] = Counter()
+        self._visits: Counter[tuple[str, str]] = Counter()
         self._ours = Ours(access.visit_cookie("port"), access.is_key)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -139,22 +140,23 @@ class Previews:
 
     async def _pass_on(self, visit: port_relay.Visit, scope: Scope, receive: Receive, send: Send) -> None:
         pool = pool_of(HTTPConnection(scope))
-        if scope["type"] == "websocket":
-            with self._counted(visit.place.sandbox_id):
+        with self._counted(scope["type"], visit.place.sandbox_id):
+            if scope["type"] == "websocket":
                 await port_relay.connect(pool, visit, WebSocket(scope, receive, send))
-        else:
-            await port_relay.ask(pool, visit, scope, receive, send)
+            else:
+                await port_relay.ask(pool, visit, scope, receive, send)
 
     @contextmanager
-    def _counted(self, sandbox_id: str) -> Iterator[None]:
-        if self._sockets[sandbox_id] >= SOCKETS_MAX:
-            raise Unavailable(f"{SOCKETS_MAX} WebSockets are open into this sandbox, the most there can be; close one")
-        self._sockets[sandbox_id] += 1
+    def _counted(self, kind: str, sandbox_id: str) -> Iterator[None]:
+        most = VISITS_MAX[kind]
+        if self._visits[kind, sandbox_id] >= most:
+            raise Unavailable(f"{most} visits by {kind} are under way in this sandbox, the most there can be; end one")
+        self._visits[kind, sandbox_id] += 1
         try:
             yield
         finally:
-            self._sockets[sandbox_id] -= 1
-            self._sockets += Counter()  # without those that are at zero
+            self._visits[kind, sandbox_id] -= 1
+            self._visits += Counter()  # without those that are at zero
 
 
 def _visit(place: Place, target: bytes, grant: Grant, ours: Ours) -> port_relay.Visit:
