@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -16,7 +17,7 @@ import docker
 import httpx
 import pytest
 
-from agentscope_runtime.sandbox_manager.__main__ import main
+from agentscope_runtime.sandbox_manager.__main__ import FILES, allow_open_files, main
 
 
 class Command:
@@ -203,3 +204,15 @@ def test_ctrl_c_leaves_no_container(tmp_path: Path) -> None:
     label = f"agentscope_runtime.installation={installation}"
     assert engine.containers.list(all=True, filters={"label": label}, ignore_removed=True) == []
     engine.close()
+
+
+def test_it_may_have_many_open_files() -> None:
+    """As many as the machine allows, whatever the shell begins with."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    hard = FILES if before[1] == resource.RLIM_INFINITY else before[1]
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(512, hard), before[1]))
+        allow_open_files()
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (min(FILES, hard), before[1])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)

@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import logging
 import os
+import resource
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,8 @@ GRACE = 3.0
 """Seconds that open calls are given when the server ends."""
 CHECK_WITHIN = 10.0
 """Seconds that Docker may take to answer at the start."""
+FILES = 65536
+"""Open files, where the machine allows them."""
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
@@ -47,12 +50,21 @@ def main(arguments: list[str] | None = None) -> None:
         _check_kinds(settings)
         load_key(settings)
         installation_id(settings.state_dir)
+        allow_open_files()
         serve(settings)
     except (SettingsError, BackendUnavailable) as error:
         print(f"runtime-sandbox-server: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:  # before there was anything to clean up
         sys.exit(130)
+
+
+def allow_open_files() -> None:
+    """Let this process have as many open files as it may: each connection is one, and 1024 are soon used up."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def serve(settings: Settings) -> None:
