@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -43,20 +44,22 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Give the managers in this process an installation of their own."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AGENTSCOPE_RUNTIME_STATE_DIR", str(tmp_path_factory.mktemp("embedded")))
-        patch.setenv("POOL_SIZE", "0")
-        yield
+def state(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A folder for the installation of the managers in this process."""
+    return str(tmp_path_factory.mktemp("embedded"))
 
 
 @pytest.fixture(scope="session", params=COMBINATIONS)
-def subject(request: pytest.FixtureRequest, server: Server, state: None) -> Iterator[Subject]:
+def subject(request: pytest.FixtureRequest, server: Server, state: str) -> Iterator[Subject]:
     """One sandbox of each combination."""
     kind, mode, twin = request.param
     where = {"base_url": server.url, "key": server.key} if mode == "remote" else {}
-    with driven(kind, asynchronous=twin == "async", **where) as box:
+    with ExitStack() as stack:
+        # Only while it starts: the last of these sandboxes lives until the end of the whole run.
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("AGENTSCOPE_RUNTIME_STATE_DIR", state)
+            patch.setenv("POOL_SIZE", "0")
+            box = stack.enter_context(driven(kind, asynchronous=twin == "async", **where))
         yield Subject(kind, mode, twin, box)
 
 
