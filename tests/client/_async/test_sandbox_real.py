@@ -5,24 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 from pathlib import Path
-from typing import Any
 
 import pytest
+from driving import said, text
 
 from agentscope_runtime.sandbox import BaseSandboxAsync, BrowserSandboxAsync
 
 pytestmark = pytest.mark.docker
-
-
-def said(result: dict[str, Any], what: str = "stdout") -> str:
-    """Return what a result says under a description."""
-    return "".join(item["text"] for item in result["content"] if item.get("description") == what)
-
-
-def text(result: dict[str, Any]) -> str:
-    """Return all text of a result that is no error."""
-    assert result["isError"] is False, result
-    return "\n".join(item["text"] for item in result["content"] if item["type"] == "text")
 
 
 async def test_hello_world() -> None:
