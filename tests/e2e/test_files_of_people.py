@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from managers import Server
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from agentscope_runtime.sandbox import BaseSandbox
 
@@ -20,15 +20,6 @@ def box(make_server: Callable[..., Server]) -> Iterator[BaseSandbox]:
     server = make_server(DEFAULT_SANDBOX_TYPE="base", POOL_SIZE="1").wait_ready()
     with BaseSandbox(base_url=server.url, bearer_token=server.key) as box:
         yield box
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """Debian's Chromium on the host: the person's browser."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pytest
 import visited_program
 from aiohttp import ClientSession, DummyCookieJar, web
 from managers import Server, eventually
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
@@ -42,15 +42,6 @@ def box(server: Server) -> Iterator[BaseSandbox]:
         )
         assert "200" in str(box.run_shell_command(probe))
         yield box
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """Debian's Chromium on the host: the person's browser."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from managers import Server, eventually
 from PIL import Image, ImageChops, ImageStat
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from agentscope_runtime.engine.services.sandbox import SandboxService
 from agentscope_runtime.sandbox import BrowserSandbox
@@ -36,15 +36,6 @@ def box(make_server: Callable[..., Server]) -> Iterator[BrowserSandbox]:
     assert box.browser_navigate("http://127.0.0.1:8765/")["isError"] is False
     yield box
     service.release("watched", "alice")
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """Debian's Chromium on the host: the person's browser."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 def picture(result: dict[str, Any]) -> Image.Image:

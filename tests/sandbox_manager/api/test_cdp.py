@@ -8,8 +8,9 @@ import secrets
 
 import pytest
 from served_manager import Manager
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from sockets import end
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin
 
 
@@ -28,15 +29,6 @@ async def refused(url: str, origin: str | None = None) -> int:
         async with connect(url, origin=None if origin is None else Origin(origin)):
             pass
     return refusal.value.response.status_code
-
-
-async def end(socket: ClientConnection) -> tuple[int, str]:
-    """Wait until the other side closes; return code and reason."""
-    with pytest.raises(ConnectionClosed) as closed:
-        while True:
-            await socket.recv()
-    assert closed.value.rcvd is not None
-    return closed.value.rcvd.code, closed.value.rcvd.reason
 
 
 async def test_an_address_opens_once(manager: Manager) -> None:

@@ -9,8 +9,9 @@ import pytest
 from desktop_viewer import GREETING, cookie, exchange, link, watching
 from served_manager import Manager
 from served_manager import manager as run_manager
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from sockets import end
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin
 
 HELLO = b"RFB 003.008\n\x01\x01"
@@ -156,15 +157,6 @@ async def test_a_watcher_who_speaks_no_rfb_is_thrown_out(manager: Manager) -> No
     async with watching(manager, sandbox, await cookie(manager, sandbox)) as socket:
         await socket.send(HELLO + b"\x63")
         assert await end(socket) == (4003, "This viewer does not speak VNC: message type 99.")
-
-
-async def end(socket: ClientConnection) -> tuple[int, str]:
-    """Wait until the other side closes; return code and reason."""
-    with pytest.raises(ConnectionClosed) as closed:
-        while True:
-            await socket.recv()
-    assert closed.value.rcvd is not None
-    return closed.value.rcvd.code, closed.value.rcvd.reason
 
 
 async def test_the_end_of_the_lease_ends_the_watching(manager: Manager) -> None:
