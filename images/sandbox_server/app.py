@@ -13,6 +13,7 @@ from sandbox_server.archives import ArchiveRoutes
 from sandbox_server.auth import Guard
 from sandbox_server.config import BoxConfig
 from sandbox_server.files import FileRoutes
+from sandbox_server.lease_note import LeaseNote
 from sandbox_server.parts import Part, Reachable
 from sandbox_server.ports import PortRoutes
 from sandbox_server.problems import Handler, problems
@@ -29,6 +30,10 @@ BODY_LIMIT = 64 << 20
 def create_app(config: BoxConfig, parts: Sequence[Part], watchdog: Watchdog) -> web.Application:
     """Build the application over these parts."""
     guard = Guard(config.assignment, watchdog.touch)
+    note = LeaseNote(lambda: guard.generation)
+
+    async def heartbeat(request: web.Request) -> web.Response:
+        return web.Response(status=204, headers=note.headers())  # the guard has touched the watchdog
 
     @web.middleware
     async def authorized(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -37,7 +42,8 @@ def create_app(config: BoxConfig, parts: Sequence[Part], watchdog: Watchdog) -> 
     app = web.Application(middlewares=[problems, authorized], client_max_size=BODY_LIMIT)
     app.router.add_get("/health", _health)
     app.router.add_get("/ready", Readiness(parts, config.sandbox_type).get)
-    app.router.add_post("/heartbeat", _heartbeat)
+    app.router.add_post("/heartbeat", heartbeat)
+    app.router.add_routes(note.routes())
     app.router.add_routes(ToolRoutes(parts).routes())
     workspace = Workspace(str(config.workspace))
     for files in (FileRoutes(workspace), ArchiveRoutes(workspace), WatchRoutes(workspace)):
@@ -53,7 +59,3 @@ def create_app(config: BoxConfig, parts: Sequence[Part], watchdog: Watchdog) -> 
 
 async def _health(request: web.Request) -> web.Response:
     return web.json_response({"status": "ok"})
-
-
-async def _heartbeat(request: web.Request) -> web.Response:
-    return web.Response(status=204)  # the guard has touched the watchdog

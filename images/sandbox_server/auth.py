@@ -24,6 +24,11 @@ class Guard:
         self._seen = seen
         self._highest = 0
 
+    @property
+    def generation(self) -> int:
+        """The newest lease that has called; 0 before any has."""
+        return self._highest
+
     async def check(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Let a request through, or refuse it."""
         if request.path in OPEN_PATHS:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 
 import pytest
+from backend_rig import SIDES, Rig, Side
 from keeping import KEEPINGS, Keeping
 from stores import STORES
 
+from agentscope_runtime.sandbox_manager.box import Boxes, box_session
 from agentscope_runtime.sandbox_manager.stores import Store
 
 
@@ -22,3 +25,17 @@ async def keeping(request: pytest.FixtureRequest) -> AsyncIterator[Keeping]:
     """Each way in which the engine's services keep things."""
     async with KEEPINGS[request.param](request) as kept:
         yield kept
+
+
+@pytest.fixture(params=["fake", pytest.param("docker", marks=pytest.mark.docker)])
+async def side(request: pytest.FixtureRequest) -> AsyncIterator[Side]:
+    """Each kind of backend."""
+    async with SIDES[request.param]() as made:
+        yield made
+
+
+@pytest.fixture
+async def rig(side: Side) -> AsyncIterator[Rig]:
+    """A backend with nothing on it."""
+    async with AsyncExitStack() as stack:
+        yield Rig(side, stack, Boxes(await stack.enter_async_context(box_session())))

@@ -125,7 +125,7 @@ async def test_a_lost_watch_is_told_once_and_what_was_missed_is_looked_up() -> N
     async with world(POLICY) as w:
         await settle()
         (box,) = w.containers
-        ((_, news),) = w.backend.engine.watchers
+        ((_, _, news),) = w.backend.engine.watchers
         news.put_nowait(WatchLost("connection closed"))
         news.put_nowait(WatchLost("still away"))
         await w.backend.die(box, quietly=True)

@@ -1,6 +1,6 @@
-"""The manager's key and the installation's id: two small files of this user, made once and kept.
+"""The manager's key, the installation's id and its secret: small files of this user, made once and kept.
 
-Not here: who may do what with the key (`api.auth`), and the secrets of single sandboxes (the pool makes those).
+Not here: who may do what with the key (`api.auth`), and what is derived from the secret (`identity`).
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from agentscope_runtime.sandbox.places import KEY_FILE, is_loopback
+from agentscope_runtime.sandbox_manager.identity import Identity
 from agentscope_runtime.sandbox_manager.settings import Settings, SettingsError
 
 INSTALLATION_FILE = "installation"
+SECRET_FILE = "secret"  # noqa: S105 - its name
 
 
 def load_key(settings: Settings) -> str:
@@ -37,6 +39,16 @@ def load_key(settings: Settings) -> str:
 def installation_id(state_dir: Path) -> str:
     """Return the id that labels everything this user's managers make on a container engine."""
     return _read_or_create(state_dir / INSTALLATION_FILE, lambda: secrets.token_hex(8))
+
+
+def local_identity(state_dir: Path) -> Identity:
+    """Return the installation of all managers that share this folder.
+
+    Raises:
+        SettingsError: the folder cannot be used, or others can read the secret.
+    """
+    secret = _read_or_create(state_dir / SECRET_FILE, lambda: secrets.token_hex(32))
+    return Identity(installation_id(state_dir), secret.encode())
 
 
 def matches(given: str, expected: str) -> bool:

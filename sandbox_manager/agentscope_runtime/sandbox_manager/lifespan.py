@@ -15,7 +15,7 @@ from agentscope_runtime.sandbox_manager.backends import Backend, Owner
 from agentscope_runtime.sandbox_manager.box import Boxes, box_session
 from agentscope_runtime.sandbox_manager.events import Events, log_event
 from agentscope_runtime.sandbox_manager.heartbeat import DeathWatch, Heartbeat
-from agentscope_runtime.sandbox_manager.keys import installation_id
+from agentscope_runtime.sandbox_manager.keys import local_identity
 from agentscope_runtime.sandbox_manager.kinds import registered_kinds
 from agentscope_runtime.sandbox_manager.liveness import Liveness
 from agentscope_runtime.sandbox_manager.mcp_outfitting import McpServers
@@ -52,7 +52,8 @@ async def running(
         backend: Instead of the one that the settings name; the caller closes it.
         store: Instead of the one that the settings name; the caller closes it.
     """
-    owner = Owner(installation_id(settings.state_dir), f"mgr-{secrets.token_hex(8)}")
+    identity = local_identity(settings.state_dir)
+    owner = Owner(identity.installation, f"mgr-{secrets.token_hex(8)}")
     liveness = Liveness(settings.state_dir)
     async with AsyncExitStack() as stack:
         stack.enter_context(liveness.alive(owner.manager))
@@ -70,6 +71,7 @@ async def running(
             kinds=registered_kinds(watchdog_seconds=settings.watchdog_seconds, ca_bundle=settings.box_ca_bundle),
             events=Events(log_event),
             policy=_policy(settings),
+            identity=identity,
         )
         pool = Pool(means, boxes)
         keeper = ProfileKeeper(Profiles(settings.state_dir / "profiles"), means, pool.reach)

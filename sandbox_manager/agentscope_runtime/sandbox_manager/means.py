@@ -13,6 +13,7 @@ from agentscope_runtime.sandbox import wire
 from agentscope_runtime.sandbox.errors import InvalidRequest
 from agentscope_runtime.sandbox_manager.backends import Backend
 from agentscope_runtime.sandbox_manager.events import Events
+from agentscope_runtime.sandbox_manager.identity import Identity
 from agentscope_runtime.sandbox_manager.kinds import Kinds
 from agentscope_runtime.sandbox_manager.states import SandboxRecord, State, Wish
 from agentscope_runtime.sandbox_manager.stores import Store
@@ -73,6 +74,7 @@ class Means:
     events: Events = field(default_factory=Events)
     policy: Policy = field(default_factory=Policy)
     clock: Clock = time.time
+    identity: Identity = field(default_factory=Identity.passing)
     outfitters: list[Hook] = field(default_factory=list)
     """Each makes a sandbox of any kind what the options of its lease ask for, before the session hears of it, and again
     when the session asks for options anew. One that raises fails the connect."""
@@ -99,16 +101,19 @@ class Means:
     def draft(self, sandbox_type: str) -> SandboxRecord:
         """Make the record of a sandbox that does not exist yet, with a name and a token of its own.
 
+        The token follows from the name, so that a manager that lost all records can still talk to the box.
+
         Raises:
             UnknownSandboxType: Nobody registered such a kind.
         """
+        sandbox_id = _name("sbx")
         return SandboxRecord(
-            sandbox_id=_name("sbx"),
+            sandbox_id=sandbox_id,
             sandbox_type=sandbox_type,
             state=State.STARTING,
             image=self.kinds(sandbox_type).image,
             created_at=self.clock(),
-            token=secrets.token_urlsafe(32),
+            token=self.identity.box_token(sandbox_id),
         )
 
 

@@ -111,6 +111,12 @@ class Found:
     manager: str
     created_at: float
     running: bool
+    sandbox_type: str = ""
+    """Of a container; "" for a volume."""
+    container_id: str = ""
+    image_id: str = ""
+    address: Address | None = None
+    """Where the box of a running container answers; with the port of a desktop, whether or not its kind has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +183,12 @@ class Backend(Protocol):
     async def remove_volume(self, sandbox_id: str) -> None:
         """Remove the workspace that a container left behind, or a shared one by its name; fine if there is none."""
 
-    def watch(self) -> AsyncIterator[WatchBegins | Death | WatchLost]:
-        """Tell of deaths of this manager's containers, for as long as it is iterated; survives the engine's restart."""
+    def watch(self, *, of_all: bool = False) -> AsyncIterator[WatchBegins | Death | WatchLost]:
+        """Tell of deaths of this manager's containers, for as long as it is iterated; survives the engine's restart.
+
+        Args:
+            of_all: Whether to tell of those of all managers of the installation.
+        """
 
     async def aclose(self) -> None:
         """End what the backend keeps open; containers stay as they are."""

@@ -36,6 +36,7 @@ from agentscope_runtime.sandbox_manager.backends import (
 from agentscope_runtime.sandbox_manager.backends.docker_config import container_config, seccomp_profile
 from agentscope_runtime.sandbox_manager.backends.docker_console import Console
 from agentscope_runtime.sandbox_manager.backends.docker_events import deaths
+from agentscope_runtime.sandbox_manager.backends.docker_listing import listed_container, listed_volume
 from agentscope_runtime.sandbox_manager.backends.docker_network import Network, is_network_trouble
 from agentscope_runtime.sandbox_manager.states import Address
 from agentscope_runtime.sandbox_manager.uninterrupted import uninterrupted
@@ -172,13 +173,13 @@ class DockerBackend:
         filters = json.dumps({"label": [f"{Labels.INSTALLATION}={self.owner.installation}"]})
         with _translated():
             listed = await self._docker().containers.list(all=True, filters=filters)
-        return [_found(item["Labels"], running=item["State"] == "running") for item in listed]
+        return [listed_container(item, publish=self._publish) for item in listed]
 
     async def loose_volumes(self) -> list[Found]:
         """See `Backend.loose_volumes`."""
         with _translated():
             listed = await self._volumes(dangling=["true"])
-        return [_found(volume["Labels"], running=False) for volume in listed]
+        return [listed_volume(volume) for volume in listed]
 
     async def remove_volume(self, sandbox_id: str) -> None:
         """See `Backend.remove_volume`."""
@@ -195,7 +196,7 @@ class DockerBackend:
 
     # --- what happens
 
-    async def watch(self) -> AsyncIterator[WatchBegins | Death | WatchLost]:
+    async def watch(self, *, of_all: bool = False) -> AsyncIterator[WatchBegins | Death | WatchLost]:
         """See `Backend.watch`."""
         while True:
             try:
@@ -204,7 +205,7 @@ class DockerBackend:
                     await self._docker().version()
                     # From that moment on: the engine repeats what happened until we listen.
                     yield WatchBegins()
-                    async with aclosing(deaths(self._docker(), self.owner, since)) as stream:
+                    async with aclosing(deaths(self._docker(), self.owner, since, of_all=of_all)) as stream:
                         async for death in stream:
                             yield death
                 yield WatchLost("the engine ended its stream of events")
@@ -242,15 +243,6 @@ async def _show(container: DockerContainer) -> dict[str, Any] | None:
         if e.status == 404:
             return None
         raise
-
-
-def _found(labels: dict[str, str], *, running: bool) -> Found:
-    return Found(
-        sandbox_id=labels.get(Labels.SANDBOX_ID, ""),
-        manager=labels.get(Labels.MANAGER, ""),
-        created_at=float(labels.get(Labels.CREATED_AT, "0")),
-        running=running,
-    )
 
 
 @contextmanager

@@ -17,13 +17,21 @@ KILLED = 137
 """The exit code of a process that got SIGKILL: from `docker kill`, `docker rm`, or the kernel for want of memory."""
 
 
-async def deaths(docker: aiodocker.Docker, owner: Owner, since: int) -> AsyncGenerator[Death, None]:
-    """Yield each death of a container of this manager since that second; ends when the engine ends the stream."""
-    filters = {
-        "type": ["container"],
-        "event": ["die", "oom"],
-        "label": [f"{Labels.INSTALLATION}={owner.installation}", f"{Labels.MANAGER}={owner.manager}"],
-    }
+async def deaths(
+    docker: aiodocker.Docker, owner: Owner, since: int, *, of_all: bool = False
+) -> AsyncGenerator[Death, None]:
+    """Yield each death of a container of this manager since that second; ends when the engine ends the stream.
+
+    Args:
+        docker: The engine.
+        owner: Whose containers.
+        since: Seconds since the epoch.
+        of_all: Whether to tell of those of all managers of the installation.
+    """
+    labels = [f"{Labels.INSTALLATION}={owner.installation}"]
+    if not of_all:
+        labels.append(f"{Labels.MANAGER}={owner.manager}")
+    filters = {"type": ["container"], "event": ["die", "oom"], "label": labels}
     events = DockerEvents(docker)  # type: ignore[no-untyped-call]
     subscriber = events.subscribe(create_task=False)  # type: ignore[no-untyped-call]
     listening = asyncio.create_task(events.run(since=since, filters=json.dumps(filters)))

@@ -11,7 +11,7 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from agentscope_runtime.sandbox.errors import ImageMissing, StartFailed
 from agentscope_runtime.sandbox_manager.backends import (
@@ -48,10 +48,16 @@ class FakeContainer:
     owner: Owner
     box: FakeBox
     running: bool = False
+    started: Started | None = None
 
     def found(self) -> Found:
         """Return what a listing tells of it."""
-        return Found(self.order.sandbox_id, self.owner.manager, self.order.created_at, self.running)
+        found = Found(self.order.sandbox_id, self.owner.manager, self.order.created_at, self.running)
+        found = replace(found, sandbox_type=self.order.blueprint.sandbox_type)
+        if self.started is None:
+            return found
+        address = self.started.address if self.running else None
+        return replace(found, container_id=self.started.container_id, image_id=self.started.image_id, address=address)
 
 
 @dataclass(slots=True)
@@ -66,7 +72,8 @@ class FakeEngine:
     missing_images: set[str] = field(default_factory=set)
     revision: int = 1
     """Part of every image id; another one is a rebuilt image."""
-    watchers: list[tuple[Owner, asyncio.Queue[WatchBegins | Death | WatchLost]]] = field(default_factory=list)
+    watchers: list[tuple[Owner, bool, asyncio.Queue[WatchBegins | Death | WatchLost]]] = field(default_factory=list)
+    """Whose deaths they hear of, whether of their installation's others, too, and where."""
 
 
 class FakeBackend:
@@ -97,8 +104,9 @@ class FakeBackend:
         await self.hook("start", sandbox_id)
         address = await uninterrupted(box.serve()) if self._serve else Address("memory", next(self._ports))
         container.running = True
+        container.started = Started(f"fake-{sandbox_id}", self._image_id(blueprint.image), address)
         await self.hook("started", sandbox_id)
-        return Started(f"fake-{sandbox_id}", self._image_id(blueprint.image), address)
+        return container.started
 
     async def remove(self, sandbox_id: str) -> None:
         """See `Backend.remove`."""
@@ -144,10 +152,10 @@ class FakeBackend:
         self.engine.loose.pop(sandbox_id, None)
         self.engine.shared.pop(sandbox_id, None)
 
-    async def watch(self) -> AsyncIterator[WatchBegins | Death | WatchLost]:
+    async def watch(self, *, of_all: bool = False) -> AsyncIterator[WatchBegins | Death | WatchLost]:
         """See `Backend.watch`."""
         news: asyncio.Queue[WatchBegins | Death | WatchLost] = asyncio.Queue()
-        watcher = (self.owner, news)
+        watcher = (self.owner, of_all, news)
         self.engine.watchers.append(watcher)
         try:
             yield WatchBegins()
@@ -194,7 +202,7 @@ class FakeBackend:
         return f"sha256:{image}@{self.engine.revision}"
 
     def _tell(self, owner: Owner, death: Death) -> None:
-        for watcher, news in self.engine.watchers:
-            if watcher == owner:
+        for watcher, of_all, news in self.engine.watchers:
+            if watcher == owner or (of_all and watcher.installation == owner.installation):
                 with suppress(asyncio.QueueFull):
                     news.put_nowait(death)

@@ -27,6 +27,7 @@ from agentscope_runtime.sandbox_manager.backends.fake_commands import FakeComman
 from agentscope_runtime.sandbox_manager.backends.fake_desktop import FakeDesktop
 from agentscope_runtime.sandbox_manager.backends.fake_files import FakeFiles
 from agentscope_runtime.sandbox_manager.backends.fake_kernels import FakeKernels
+from agentscope_runtime.sandbox_manager.backends.fake_lease_note import FakeLeaseNote
 from agentscope_runtime.sandbox_manager.backends.fake_mcp import FakeMcpServers
 from agentscope_runtime.sandbox_manager.backends.fake_ports import FakePorts
 from agentscope_runtime.sandbox_manager.states import Address
@@ -59,6 +60,7 @@ class FakeBox:
         self.words = "the fake box said this when it started"
         self.heartbeats = 0
         self.generation = 0
+        self.note = FakeLeaseNote()
         self.called = asyncio.Event()
         """Set when a tool call arrives."""
         self.files = FakeFiles()
@@ -107,6 +109,7 @@ class FakeBox:
         app.router.add_get("/health", self._health)
         app.router.add_get("/ready", self._ready)
         app.router.add_post("/heartbeat", self._heartbeat)
+        app.router.add_routes(self.note.routes(lambda: self.generation))
         app.router.add_get("/tools", self._list_tools)
         app.router.add_post("/tools/{name}", self._call_tool)
         app.router.add_routes(FakeKernels().routes())
@@ -151,7 +154,7 @@ class FakeBox:
 
     async def _heartbeat(self, request: web.Request) -> web.Response:
         self.heartbeats += 1
-        return web.Response(status=204)
+        return web.Response(status=204, headers=self.note.headers(self.generation))
 
     async def _desktop(self, request: web.Request) -> web.WebSocketResponse:
         """Greet as a VNC server does, then send back what comes."""
