@@ -77,6 +77,47 @@ def test_a_pool_larger_than_the_limit_is_refused() -> None:
         Settings(pool_size=3, max_sandbox_instances=2)
 
 
+def test_managers_share_the_redis_of_a_url_or_of_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`REDIS_URL`, or the variables of other runtimes; without either, a manager is alone."""
+    assert Settings().redis_address() is None
+    monkeypatch.setenv("REDIS_SERVER", "cache")
+    assert Settings().redis_address() is None
+    monkeypatch.setenv("REDIS_ENABLED", "true")
+    assert Settings().redis_address() == "redis://cache:6379/0"
+    for name, value in {"PORT": "1", "DB": "2", "USER": "anna", "PASSWORD": "p@ss"}.items():
+        monkeypatch.setenv(f"REDIS_{name}", value)
+    assert Settings().redis_address() == "redis://anna:p%40ss@cache:1/2"
+    assert Settings(redis_enabled=False, redis_url="unix:///r").redis_address() == "unix:///r"
+
+
+@pytest.mark.parametrize(
+    ("given", "cure"),
+    [
+        ({"REDIS_URL": "http://cache"}, "is no address of a Redis, such as redis://localhost:6379/0"),
+        ({"REDIS_URL": "redis://cache", "REDIS_ENABLED": "1"}, "set one of them"),
+        ({"INSTALLATION": "here"}, "set REDIS_URL"),
+        ({"INSTALLATION_SECRET": "x" * 32}, "set REDIS_URL"),
+        ({"REDIS_URL": "redis://cache", "INSTALLATION": "a{b}"}, "should match pattern"),
+        ({"REDIS_URL": "redis://cache", "INSTALLATION_SECRET": "short"}, "at least 32"),
+    ],
+)
+def test_a_redis_that_makes_no_sense_is_refused(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], cure: str
+) -> None:
+    """At the start, with what to change."""
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ValidationError, match=cure):
+        Settings()
+
+
+def test_no_secret_of_redis_is_shown() -> None:
+    """An address may hold a password."""
+    settings = Settings(redis_url="redis://:swordfish@cache", installation_secret="swordfish" * 4)
+    assert settings.redacted()["REDIS_URL"] == settings.redacted()["INSTALLATION_SECRET"] == "set (not shown)"
+    assert "swordfish" not in str(settings.redacted()) + repr(settings)
+
+
 def test_the_key_is_not_shown() -> None:
     """Neither the printed settings nor their repr hold it."""
     settings = Settings(bearer_token="swordfish")

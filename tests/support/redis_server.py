@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -27,7 +28,9 @@ class RedisServer:
     Skips the test where there is no redis-server (`make redis` installs one).
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **options: object) -> None:
+        """Describe the server; further options are those of its configuration (`requirepass="hush"`)."""
+        self.options = {name.replace("_", "-"): value for name, value in options.items()}
         self.folder = folder
         """Where the server runs; nothing is written there, unless the test makes it save."""
         self.log: list[str] = []
@@ -71,6 +74,16 @@ class RedisServer:
         self.stop()
         self.start()
 
+    def pause(self) -> None:
+        """Let the server answer nothing for now; its connections stay open, and new ones are taken."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let a paused server go on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
     def __enter__(self) -> Self:
         return self.start()
 
@@ -80,6 +93,7 @@ class RedisServer:
     def _launch(self, program: str, port: int) -> bool:
         """Start the process, and read its log until it is ready (True) or has ended (False)."""
         options = {"bind": "127.0.0.1", "port": port, "dir": self.folder, "save": "", "appendonly": "no"}
+        options |= self.options
         command = [program, *(str(word) for name, value in options.items() for word in (f"--{name}", value))]
         self.folder.mkdir(parents=True, exist_ok=True)
         process = subprocess.Popen(

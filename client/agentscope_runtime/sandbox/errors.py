@@ -20,6 +20,7 @@
     │   ├── ImageMissing          `make images` was not run, or built another tag
     │   ├── StartFailed           the container started and never became ready
     │   ├── BackendUnavailable    Docker does not answer
+    │   ├── StoreUnavailable      what the managers share (Redis) does not answer, or is being rebuilt
     │   ├── PortFailed            nothing listens on that port of the sandbox, or it does not answer
     │   └── ManagerUnreachable    the manager itself does not answer (raised by the client only)
     └── InternalError             a bug: the manager's log has the trace
@@ -172,6 +173,12 @@ class BackendUnavailable(Unavailable):
     """The container engine does not answer."""
 
     code, title = "backend_unavailable", "Container engine unavailable"
+
+
+class StoreUnavailable(Unavailable):
+    """Where the managers keep their records does not answer, or came back empty; sandboxes go on."""
+
+    code, title = "store_unavailable", "Store unavailable"
 
 
 class PortFailed(Unavailable):

@@ -22,6 +22,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from agentscope_runtime.sandbox.places import default_state_dir as default_state_dir
 from agentscope_runtime.sandbox.places import is_loopback as is_loopback
 from agentscope_runtime.sandbox.types import plain_type
+from agentscope_runtime.sandbox_manager.stores.redis.address import client_for, composed
 
 
 class SettingsError(Exception):
@@ -111,6 +112,23 @@ class Settings(BaseSettings):
     auto_cleanup: bool = True
     """Whether the manager removes its sandboxes when it stops; else their own watchdog does."""
 
+    redis_url: SecretStr | None = None
+    """Redis in which managers share one pool: `redis://user:password@host:6379/0`, `rediss://…` (TLS), `unix:///path`,
+    or `redis+sentinel://host,host/service/0`. Without one, this manager is alone and its records end with it."""
+    redis_enabled: bool = False
+    """Whether to use the Redis that these six say, instead of `REDIS_URL`."""
+    redis_server: str = "localhost"
+    redis_port: Annotated[int, Field(ge=1, le=65535)] = 6379
+    redis_db: Annotated[int, Field(ge=0)] = 0
+    redis_user: str | None = None
+    redis_password: SecretStr | None = None
+    installation: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")] | None = None
+    """Name of the pool that managers with the same Redis share, and of all that it makes on the engine. Without one,
+    the first of them makes one up and keeps it in Redis."""
+    installation_secret: Annotated[SecretStr, Field(min_length=32)] | None = None
+    """What the boxes of the pool are known by: at least 32 characters, the same for all managers. Without one, it is
+    made up and kept in Redis; set it, and `INSTALLATION`, if Redis may lose its data: nothing is rebuilt without."""
+
     container_deployment: Literal["docker", "fake"] = "docker"
     """What runs the sandboxes. `fake` runs none: it answers from memory, for tests."""
     box_ca_bundle: Path | None = None
@@ -144,6 +162,16 @@ class Settings(BaseSettings):
         return value
 
     @model_validator(mode="after")
+    def _one_redis(self) -> Settings:
+        if self.redis_url is not None and self.redis_enabled:
+            raise ValueError("REDIS_URL and REDIS_ENABLED both name a Redis: set one of them")
+        if (url := self.redis_address()) is not None:
+            client_for(url)
+        elif self.installation_secret is not None or self.installation is not None:
+            raise ValueError("INSTALLATION and INSTALLATION_SECRET are for managers that share a Redis: set REDIS_URL")
+        return self
+
+    @model_validator(mode="after")
     def _sizes_make_sense(self) -> Settings:
         given = self.pool_size.values() if isinstance(self.pool_size, dict) else (self.pool_size,)
         if any(size < 0 for size in given):
@@ -154,6 +182,17 @@ class Settings(BaseSettings):
                 f"POOL_SIZE asks for {total} warm sandboxes, MAX_SANDBOX_INSTANCES allows {self.max_sandbox_instances}"
             )
         return self
+
+    def redis_address(self) -> str | None:
+        """Return the URL of the Redis in which managers share a pool, with its password; None for a manager alone."""
+        if self.redis_url is not None:
+            return self.redis_url.get_secret_value()
+        if not self.redis_enabled:
+            return None
+        password = None if self.redis_password is None else self.redis_password.get_secret_value()
+        return composed(
+            host=self.redis_server, port=self.redis_port, db=self.redis_db, user=self.redis_user, password=password
+        )
 
     def pool_targets(self) -> dict[str, int]:
         """Return how many warm sandboxes of each kind to keep; `base_async` is the kind `base`, and adds to it."""

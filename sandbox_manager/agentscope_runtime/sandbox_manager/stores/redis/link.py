@@ -1,0 +1,164 @@
+"""The way to Redis: scripts that each are one atomic step, news from other managers, errors of our family.
+
+Each question is sent once: after a lost answer nobody knows whether the step was taken, and the caller decides. It is
+answered within about a second, or refused: a call that waits longer helps nobody. Connections come back by themselves.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from agentscope_runtime.sandbox.errors import StoreUnavailable
+from agentscope_runtime.sandbox_manager.stores.redis.address import ANSWER_WITHIN, client_for, without_secrets
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+    from redis.asyncio.client import PubSub
+
+T = TypeVar("T")
+
+RETRY_AFTER = 2.0
+"""Seconds that a caller is told to wait: a Redis that is restarted is back about then."""
+PING_EVERY = 5.0
+"""Seconds of silence after which a subscription is tried: a connection that broke without a word looks the same."""
+NAMESPACE = "agentscope"
+
+
+def prefix_of(installation: str) -> str:
+    """Return what the names of all keys of an installation begin with; braces keep them in one slot of a cluster."""
+    return f"{NAMESPACE}:{{{installation}}}:"
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A step in Lua, and the name under which Redis remembers it."""
+
+    source: str
+    sha: str
+
+
+@cache
+def script(*names: str) -> Script:
+    """Return the script that these files of `lua/` make, one after the other."""
+    folder = files(__package__) / "lua"
+    source = "\n".join((folder / f"{name}.lua").read_text(encoding="utf-8") for name in names)
+    return Script(source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())
+
+
+class RedisLink:
+    """One Redis, and connections to it as they are needed."""
+
+    def __init__(self, url: str) -> None:
+        """Describe the link; nothing connects before the first question.
+
+        Raises:
+            ValueError: That is no address of a Redis.
+        """
+        self._client = client_for(url)
+        self.where = f"Redis at {without_secrets(url)}"
+        """For messages; holds no secret."""
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._client.aclose()
+
+    async def run(self, step: Script, prefix: str, *args: str) -> Any:
+        """Run a script on the keys that begin with `prefix`, which is its only key.
+
+        Raises:
+            StoreUnavailable: Redis does not answer, or refuses. The step may have been taken.
+        """
+        return await self._asked(lambda client: _evaluate(client, step, prefix, args))
+
+    async def once(self, name: str, value: str) -> str:
+        """Keep `value` under this name of no installation, unless there is one; return the one that is kept.
+
+        Raises:
+            StoreUnavailable: Redis does not answer, or refuses.
+        """
+
+        async def keep(client: Redis) -> str:
+            key = f"{NAMESPACE}:{name}"
+            await client.set(key, value, nx=True)
+            return str(await client.get(key))
+
+        return await self._asked(keep)
+
+    async def ping(self) -> None:
+        """Return if Redis answers.
+
+        Raises:
+            StoreUnavailable: It does not, or refuses.
+        """
+
+        async def ask(client: Redis) -> None:
+            await client.execute_command("PING")  # type: ignore[no-untyped-call]
+
+        await self._asked(ask)
+
+    @asynccontextmanager
+    async def subscribed(self, channel: str) -> AsyncIterator[AsyncIterator[str]]:
+        """Hear what is published there from now on; the iteration ends by an error only.
+
+        Raises:
+            StoreUnavailable: The connection is lost, or there was none; what is published then, is missed.
+        """
+        pubsub = self._client.pubsub()
+        try:
+            await self._translated(pubsub.subscribe(channel))
+            yield self._messages(pubsub)
+        finally:
+            await pubsub.aclose()  # type: ignore[no-untyped-call]
+
+    async def _messages(self, pubsub: PubSub) -> AsyncIterator[str]:
+        asked = False
+        while True:
+            message = await self._translated(pubsub.get_message(timeout=ANSWER_WITHIN if asked else PING_EVERY))
+            if message is None:
+                if asked:
+                    raise self._unavailable("a subscription got no answer")
+                await self._translated(pubsub.ping())
+            asked = message is None
+            if message is not None and message["type"] == "message":
+                yield str(message["data"])
+
+    async def _asked(self, question: Callable[[Redis], Awaitable[T]]) -> T:
+        return await self._translated(question(self._client))
+
+    async def _translated(self, answer: Awaitable[T]) -> T:
+        from redis.exceptions import RedisError, ResponseError
+
+        try:
+            return await answer
+        except ResponseError as error:
+            if type(error) is ResponseError and not _is_refusal(str(error)):
+                raise  # a mistake in a script: ours, and nothing that time mends
+            raise self._unavailable(error) from error
+        except (TimeoutError, RedisError, OSError) as error:
+            raise self._unavailable(error) from error
+
+    def _unavailable(self, reason: object) -> StoreUnavailable:
+        why = str(reason) or type(reason).__name__
+        return StoreUnavailable(f"{self.where} does not serve this manager: {why}", retry_after=RETRY_AFTER)
+
+
+async def _evaluate(client: Redis, step: Script, prefix: str, args: tuple[str, ...]) -> Any:
+    from redis.exceptions import NoScriptError
+
+    ask: Callable[..., Awaitable[Any]] = client.execute_command
+    try:
+        return await ask("EVALSHA", step.sha, 1, prefix, *args)
+    except NoScriptError:  # a Redis that was restarted, or has never seen it
+        return await ask("EVAL", step.source, 1, prefix, *args)
+
+
+def _is_refusal(message: str) -> bool:
+    """Tell whether a reply says that the server does not want to now (`OOM …`), other than `ERR …`."""
+    code = message.partition(" ")[0]
+    return code.isupper() and code.isalpha() and code != "ERR"
