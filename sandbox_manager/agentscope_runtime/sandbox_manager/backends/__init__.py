@@ -76,6 +76,8 @@ class Order:
     until it is removed. "" is one of its own, which goes with it."""
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Variables of what users run, on top of the blueprint's."""
+    restored: bool = False
+    """Whether it goes on with the workspace that an earlier container of this name left (`remove(keep_workspace)`)."""
 
     def start_line(self) -> dict[str, object]:
         """Return what the box reads from its standard input before it serves anybody."""
@@ -157,13 +159,26 @@ class Backend(Protocol):
         Raises:
             ImageMissing: There is no such image on the engine.
             StartFailed: The engine refused or could not do it.
+            SandboxDied: The workspace with which it was to go on is gone.
         """
 
-    async def remove(self, sandbox_id: str) -> None:
-        """Remove a container with its workspace, in whatever state it is; fine if there is none."""
+    async def remove(self, sandbox_id: str, *, keep_workspace: bool = False) -> None:
+        """Remove a container in whatever state it is, and its workspace, also one that was kept; fine if there is none.
+
+        Args:
+            sandbox_id: The container.
+            keep_workspace: Leave the workspace: for an order of the same name that is `restored`, or until it is
+                removed, by `remove` or `remove_volume`. One that ended by itself before may have taken it along.
+        """
+
+    async def pause(self, sandbox_id: str) -> None:
+        """Freeze a container: it keeps its memory and takes no CPU; fine if it is frozen, or gone, already."""
+
+    async def unpause(self, sandbox_id: str) -> None:
+        """Let a frozen container go on; fine if it is not frozen, or gone."""
 
     async def alive(self, sandbox_id: str) -> bool:
-        """Tell whether the container runs."""
+        """Tell whether the container runs; a frozen one does."""
 
     async def last_words(self, sandbox_id: str) -> str:
         """Return the last lines that the container printed, as far as they are known; "" if none are."""

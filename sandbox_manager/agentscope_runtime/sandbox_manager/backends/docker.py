@@ -1,8 +1,8 @@
 """Containers on a Docker Engine, by aiodocker.
 
 Talks to the engine and to nothing else. What a container is given stands in `docker_config`, the network in
-`docker_network`, what is said to it and what it says while it starts in `docker_console`, how its death is heard of in
-`docker_events`.
+`docker_network`, workspaces in `docker_volumes`, what is said to a container and what it says while it starts in
+`docker_console`, how its death is heard of in `docker_events`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import aiodocker
 import aiohttp
 from aiodocker.containers import DockerContainer
 
-from agentscope_runtime.sandbox.errors import BackendUnavailable, ImageMissing, SandboxError, StartFailed
+from agentscope_runtime.sandbox.errors import BackendUnavailable, ImageMissing, SandboxDied, SandboxError, StartFailed
 from agentscope_runtime.sandbox_manager.backends import (
     BOX_PORT,
     DESKTOP_PORT,
@@ -32,6 +32,7 @@ from agentscope_runtime.sandbox_manager.backends import (
     Started,
     WatchBegins,
     WatchLost,
+    docker_volumes,
 )
 from agentscope_runtime.sandbox_manager.backends.docker_config import container_config, seccomp_profile
 from agentscope_runtime.sandbox_manager.backends.docker_console import Console
@@ -83,14 +84,19 @@ class DockerBackend:
                 if not is_network_trouble(e):
                     raise
             # The first start on this engine, or the first after a prune. Trying first saves every other one a call.
-            await self._remove(order.sandbox_id)
+            await self._remove(order.sandbox_id, keep_workspace=order.restored)
             await self._network.ensure(docker)
             return await self._run(docker, order)
 
     async def _run(self, docker: aiodocker.Docker, order: Order) -> Started:
         blueprint = order.blueprint
         config = container_config(
-            order, self.owner, network=self._network.reference, publish=self._publish, seccomp=seccomp_profile()
+            order,
+            self.owner,
+            network=self._network.reference,
+            publish=self._publish,
+            seccomp=seccomp_profile(),
+            workspace=await self._kept(docker, order) if order.restored else "",
         )
         container = await docker.containers.create(config, name=order.sandbox_id)
         # Attached before it runs, so that none of its output is missed. The line may wait in the pipe.
@@ -100,6 +106,12 @@ class DockerBackend:
         await container.start()
         shown = await container.show()
         return Started(container.id, shown["Image"], self._address(shown, blueprint))
+
+    async def _kept(self, docker: aiodocker.Docker, order: Order) -> str:
+        workspace = await docker_volumes.kept(docker, self.owner, order.volume or order.sandbox_id)
+        if workspace is None:  # a container with an empty one would look as if nothing had happened
+            raise SandboxDied(f"the workspace of sandbox {order.sandbox_id} is gone; connect again to get a fresh one")
+        return workspace
 
     def _address(self, shown: dict[str, Any], blueprint: Blueprint) -> Address:
         settings = shown["NetworkSettings"]
@@ -115,22 +127,27 @@ class DockerBackend:
 
         return Address("127.0.0.1", published(BOX_PORT), published(DESKTOP_PORT) if blueprint.has_desktop else None)
 
-    async def remove(self, sandbox_id: str) -> None:
+    async def remove(self, sandbox_id: str, *, keep_workspace: bool = False) -> None:
         """See `Backend.remove`."""
         with _translated():
-            await self._remove(sandbox_id)
+            await self._remove(sandbox_id, keep_workspace=keep_workspace)
 
-    async def _remove(self, sandbox_id: str) -> None:
+    async def _remove(self, sandbox_id: str, *, keep_workspace: bool) -> None:
         if console := self._consoles.pop(sandbox_id, None):
             await console.aclose()
         container = self._container(sandbox_id)
+        # A workspace that has a name by now stays when the container goes; so does one that somebody has just kept.
+        stays = not keep_workspace and _has_named_workspace(await _show(container))
         try:
-            await container.delete(force=True, v=True)
+            await container.delete(force=True, v=not keep_workspace)
         except aiodocker.DockerError as e:
-            if e.status == 409:  # it ended by itself, and the engine is at it already
+            if e.status == 409:  # it ended by itself, or somebody else removes it: the engine is at it already
                 await self._until_gone(container)
             elif e.status != 404:
                 raise
+            stays = not keep_workspace
+        if stays:
+            await docker_volumes.remove(self._docker(), self.owner, sandbox_id)
 
     async def _until_gone(self, container: DockerContainer) -> None:
         try:
@@ -145,6 +162,16 @@ class DockerBackend:
         with _translated():
             shown = await _show(self._container(sandbox_id))
         return shown is not None and bool(shown["State"]["Running"])
+
+    async def pause(self, sandbox_id: str) -> None:
+        """See `Backend.pause`."""
+        with _translated(), _unless_done("already paused", "not running"):
+            await self._container(sandbox_id).pause()
+
+    async def unpause(self, sandbox_id: str) -> None:
+        """See `Backend.unpause`."""
+        with _translated(), _unless_done("not paused", "not running"):
+            await self._container(sandbox_id).unpause()
 
     async def last_words(self, sandbox_id: str) -> str:
         """See `Backend.last_words`."""
@@ -178,21 +205,13 @@ class DockerBackend:
     async def loose_volumes(self) -> list[Found]:
         """See `Backend.loose_volumes`."""
         with _translated():
-            listed = await self._volumes(dangling=["true"])
+            listed = await docker_volumes.volumes(self._docker(), self.owner, dangling=["true"])
         return [listed_volume(volume) for volume in listed]
 
     async def remove_volume(self, sandbox_id: str) -> None:
         """See `Backend.remove_volume`."""
         with _translated():
-            for volume in await self._volumes():
-                if volume["Labels"].get(Labels.SANDBOX_ID) == sandbox_id:
-                    found = await self._docker().volumes.get(volume["Name"])  # type: ignore[no-untyped-call]
-                    await found.delete()
-
-    async def _volumes(self, **filters: list[str]) -> list[dict[str, Any]]:
-        label = f"{Labels.INSTALLATION}={self.owner.installation}"
-        listed = await self._docker().volumes.list(filters={"label": [label], **filters})  # type: ignore[no-untyped-call]
-        return listed["Volumes"] or []
+            await docker_volumes.remove(self._docker(), self.owner, sandbox_id)
 
     # --- what happens
 
@@ -243,6 +262,21 @@ async def _show(container: DockerContainer) -> dict[str, Any] | None:
         if e.status == 404:
             return None
         raise
+
+
+def _has_named_workspace(shown: dict[str, Any] | None) -> bool:
+    mounts = [] if shown is None else shown["HostConfig"].get("Mounts") or []
+    return any(mount.get("Source") for mount in mounts)
+
+
+@contextmanager
+def _unless_done(*states: str) -> Iterator[None]:
+    """Let pass that a container is gone, or in one of these states, in which there is nothing to do."""
+    try:
+        yield
+    except aiodocker.DockerError as e:  # what the engine calls it has differed: 304, 409 or 500
+        if e.status != 404 and not any(state in e.message for state in states):
+            raise
 
 
 @contextmanager

@@ -51,8 +51,10 @@ def labels(owner: Owner, sandbox_id: str, sandbox_type: str, created_at: float) 
     }
 
 
-def container_config(order: Order, owner: Owner, *, network: str, publish: bool, seccomp: str) -> dict[str, Any]:
-    """Return the body of the create call for one sandbox."""
+def container_config(
+    order: Order, owner: Owner, *, network: str, publish: bool, seccomp: str, workspace: str = ""
+) -> dict[str, Any]:
+    """Return the body of the create call for one sandbox; `workspace` names the volume that it goes on with, if any."""
     blueprint = order.blueprint
     marks = labels(owner, order.sandbox_id, blueprint.sandbox_type, order.created_at)
     ports = [BOX_PORT, *([DESKTOP_PORT] if blueprint.has_desktop else [])] if publish else []
@@ -81,7 +83,7 @@ def container_config(order: Order, owner: Owner, *, network: str, publish: bool,
             "MaskedPaths": [],
             "ReadonlyPaths": [],
             "Tmpfs": TMPFS,
-            "Mounts": [_workspace(order, owner, marks)],
+            "Mounts": [_workspace(order, owner, marks, workspace)],
             "PidsLimit": PIDS,
             "Memory": blueprint.memory,
             "MemorySwap": blueprint.memory,
@@ -96,9 +98,11 @@ def container_config(order: Order, owner: Owner, *, network: str, publish: bool,
     }
 
 
-def _workspace(order: Order, owner: Owner, marks: dict[str, str]) -> dict[str, Any]:
-    """Return the mount of the workspace: the container's own, which goes with it, or one that a lease shares."""
-    mount = {"Type": "volume", "Target": "/workspace"}
+def _workspace(order: Order, owner: Owner, marks: dict[str, str], kept: str) -> dict[str, Any]:
+    """Return the mount of the workspace: the container's own, which goes with it, a kept one, or a shared one."""
+    mount: dict[str, Any] = {"Type": "volume", "Target": "/workspace"}
+    if kept:
+        return {**mount, "Source": kept}
     if not order.volume:
         return {**mount, "VolumeOptions": {"Labels": marks}}
     # The engine makes it with the first container that names it.

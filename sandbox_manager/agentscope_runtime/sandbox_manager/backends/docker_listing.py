@@ -7,6 +7,9 @@ from typing import Any, Protocol
 from agentscope_runtime.sandbox_manager.backends import BOX_PORT, DESKTOP_PORT, Found, Labels
 from agentscope_runtime.sandbox_manager.states import Address
 
+UP = ("running", "paused")
+"""What the engine calls containers that run."""
+
 
 class Item(Protocol):
     """One of a listing."""
@@ -29,7 +32,7 @@ def listed_volume(item: Item) -> Found:
 def listed_container(item: Item, *, publish: bool) -> Found:
     """Return what is known of a container; `publish`: its box is reached through ports of 127.0.0.1."""
     labels = item["Labels"]
-    running = item["State"] == "running"
+    running = item["State"] in UP
     return Found(
         sandbox_id=labels.get(Labels.SANDBOX_ID, ""),
         manager=labels.get(Labels.MANAGER, ""),

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from agentscope_runtime.sandbox.errors import ImageMissing, StartFailed
+from agentscope_runtime.sandbox.errors import ImageMissing, SandboxDied, StartFailed
 from agentscope_runtime.sandbox_manager.backends import (
     Death,
     Found,
@@ -25,6 +25,7 @@ from agentscope_runtime.sandbox_manager.backends import (
     WatchLost,
 )
 from agentscope_runtime.sandbox_manager.backends.fake_box import FakeBox
+from agentscope_runtime.sandbox_manager.backends.fake_files import FakeFiles
 from agentscope_runtime.sandbox_manager.states import Address, SandboxRecord
 from agentscope_runtime.sandbox_manager.uninterrupted import uninterrupted
 
@@ -32,7 +33,7 @@ Hook = Callable[[str, str], Awaitable[None]]
 """Called with a step and a sandbox id (or image) before the step is done; may wait, and may raise to make it fail.
 
 The steps: `create`, `start`, `started` (running, and not told yet), `ready`, `heartbeat`, `alive`, `remove`,
-`containers`, `image_id`.
+`pause`, `unpause`, `containers`, `image_id`.
 """
 
 
@@ -66,9 +67,11 @@ class FakeEngine:
 
     containers: dict[str, FakeContainer] = field(default_factory=dict)
     loose: dict[str, tuple[Owner, Found]] = field(default_factory=dict)
-    """Volumes that lost their container."""
+    """Workspaces of one sandbox that lost their container, or were kept without it."""
     shared: dict[str, tuple[Owner, Found]] = field(default_factory=dict)
     """Volumes that are shared, whether or not a container uses them."""
+    contents: dict[str, FakeFiles] = field(default_factory=dict)
+    """What is in all of these, by their names."""
     missing_images: set[str] = field(default_factory=set)
     revision: int = 1
     """Part of every image id; another one is a rebuilt image."""
@@ -96,11 +99,9 @@ class FakeBackend:
             raise ImageMissing(f"there is no image {blueprint.image}; run `make images`")
         if sandbox_id in self.engine.containers:
             raise StartFailed(f"there is a container {sandbox_id} already")
-        box = FakeBox(order.token, blueprint.sandbox_type, has_desktop=blueprint.has_desktop)
+        files = self._workspace(order)
+        box = FakeBox(order.token, blueprint.sandbox_type, has_desktop=blueprint.has_desktop, files=files)
         container = self.engine.containers[sandbox_id] = FakeContainer(order, self.owner, box)
-        if order.volume:
-            found = Found(order.volume, self.owner.manager, order.created_at, running=False)
-            self.engine.shared.setdefault(order.volume, (self.owner, found))
         await self.hook("start", sandbox_id)
         address = await uninterrupted(box.serve()) if self._serve else Address("memory", next(self._ports))
         container.running = True
@@ -108,14 +109,47 @@ class FakeBackend:
         await self.hook("started", sandbox_id)
         return container.started
 
-    async def remove(self, sandbox_id: str) -> None:
+    def _workspace(self, order: Order) -> FakeFiles:
+        engine, name = self.engine, order.volume or order.sandbox_id
+        if order.restored and name not in engine.contents:
+            raise SandboxDied(f"the workspace of sandbox {order.sandbox_id} is gone; connect again to get a fresh one")
+        engine.loose.pop(name, None)
+        if order.volume:
+            found = Found(name, self.owner.manager, order.created_at, running=False)
+            engine.shared.setdefault(name, (self.owner, found))
+            return engine.contents.setdefault(name, FakeFiles())
+        return engine.contents.pop(name, None) or FakeFiles()
+
+    async def remove(self, sandbox_id: str, *, keep_workspace: bool = False) -> None:
         """See `Backend.remove`."""
         await self.hook("remove", sandbox_id)
         if container := self.engine.containers.pop(sandbox_id, None):
             was_running, container.running = container.running, False
+            if keep_workspace:
+                self._keep(container)
             await container.box.close()
             if was_running:
                 self._tell(container.owner, Death(sandbox_id, "ended with exit code 137"))
+        if not keep_workspace:
+            await self.remove_volume(sandbox_id)
+
+    def _keep(self, container: FakeContainer) -> None:
+        if not container.order.volume:
+            found = container.found()
+            self.engine.loose[found.sandbox_id] = (container.owner, found)
+            self.engine.contents[found.sandbox_id] = container.box.files
+
+    async def pause(self, sandbox_id: str) -> None:
+        """See `Backend.pause`."""
+        await self.hook("pause", sandbox_id)
+        if container := self.engine.containers.get(sandbox_id):
+            container.box.awake.clear()
+
+    async def unpause(self, sandbox_id: str) -> None:
+        """See `Backend.unpause`."""
+        await self.hook("unpause", sandbox_id)
+        if container := self.engine.containers.get(sandbox_id):
+            container.box.awake.set()
 
     async def alive(self, sandbox_id: str) -> bool:
         """See `Backend.alive`."""
@@ -149,8 +183,8 @@ class FakeBackend:
 
     async def remove_volume(self, sandbox_id: str) -> None:
         """See `Backend.remove_volume`."""
-        self.engine.loose.pop(sandbox_id, None)
-        self.engine.shared.pop(sandbox_id, None)
+        for volumes in (self.engine.loose, self.engine.shared, self.engine.contents):
+            volumes.pop(sandbox_id, None)
 
     async def watch(self, *, of_all: bool = False) -> AsyncIterator[WatchBegins | Death | WatchLost]:
         """See `Backend.watch`."""
@@ -176,6 +210,8 @@ class FakeBackend:
         """End a container as a crash would: it is gone at once; `quietly`: and the engine does not tell."""
         container = self.engine.containers.pop(sandbox_id)
         container.running = False
+        if container.order.restored:  # its workspace has a name by then, and stays until somebody removes it
+            self._keep(container)
         await container.box.close()
         if not quietly:
             self._tell(container.owner, Death(sandbox_id, reason))
@@ -192,7 +228,7 @@ class FakeBackend:
 
     def _knock(self, record: SandboxRecord) -> None:
         container = self.engine.containers.get(record.sandbox_id)
-        if container is None or not container.running:
+        if container is None or not container.running or not container.box.awake.is_set():
             raise Unreachable(record.sandbox_id)
 
     def _mine(self, owner: Owner) -> bool:

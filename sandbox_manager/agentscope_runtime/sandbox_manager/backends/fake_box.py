@@ -55,7 +55,9 @@ TOOLS = {
 class FakeBox:
     """One box."""
 
-    def __init__(self, token: str, sandbox_type: str, *, has_desktop: bool = False) -> None:
+    def __init__(
+        self, token: str, sandbox_type: str, *, has_desktop: bool = False, files: FakeFiles | None = None
+    ) -> None:
         self.sandbox_type = sandbox_type
         self.words = "the fake box said this when it started"
         self.heartbeats = 0
@@ -63,7 +65,10 @@ class FakeBox:
         self.note = FakeLeaseNote()
         self.called = asyncio.Event()
         """Set when a tool call arrives."""
-        self.files = FakeFiles()
+        self.awake = asyncio.Event()
+        """Not set while the box is frozen: nobody is answered."""
+        self.awake.set()
+        self.files = files or FakeFiles()
         self.commands = FakeCommands()
         self.browser = FakeBrowser()
         self.desktop = FakeDesktop()
@@ -125,6 +130,7 @@ class FakeBox:
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        await self.awake.wait()
         try:
             if request.path != "/health":
                 self._authorise(request)
