@@ -77,6 +77,10 @@ unasync: setup ## Write the client's _sync/ from _async/
 acceptance: setup docker images redis ## Try every promise of the documents, and print which are kept (T="-k S25" picks)
 	@$(PY) scripts/acceptance.py $(T)
 
+.PHONY: chaos
+chaos: setup docker images redis ## Kill managers, again and again (DURATION=600: seconds of each test; SEED=7: as in that run)
+	@CHAOS_DURATION="$(or $(DURATION),60)" CHAOS_SEED="$(SEED)" $(VENV)/bin/pytest -s tests/chaos $(T)
+
 .PHONY: bench
 bench: setup docker images ## Measure what docs/performance.md reports (B="--only base -n 50" picks)
 	@PYTHONPATH=tests:tests/support $(PY) -m bench $(B)

@@ -1,0 +1,54 @@
+"""A manager with its store in memory, killed wherever it is: its successor leaves nothing, and serves everybody."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from chaos import remote
+from chaos.rounds import all_is_well, kill_at_all, kill_for
+from chaos.sessions import Violation
+from chaos.tripwires import all_kills
+from chaos.world import world
+
+from agentscope_runtime.sandbox_manager.backends import Blueprint, Order, Owner
+
+pytestmark = pytest.mark.slow
+
+RARE = 12
+"""Points that one run may miss: those that only chance comes by."""
+
+
+async def test_killed_at_every_point(tmp_path: Path, seed: int) -> None:
+    """Before and after each operation of store and backend, and within those of the engine."""
+    async with world(tmp_path, seed=seed) as w:
+        missed = await kill_at_all(w, all_kills(), look_every=13)
+        assert len(missed) <= RARE, [str(kill) for kill in missed]
+
+
+async def test_killed_at_random(tmp_path: Path, seed: int, duration: float) -> None:
+    """Wherever it happens to be."""
+    async with world(tmp_path, seed=seed) as w:
+        await kill_for(w, duration)
+
+
+async def test_two_installations_on_one_engine(tmp_path: Path, seed: int, duration: float) -> None:
+    """The end of one manager is nothing to the sessions of the other."""
+    async with world(tmp_path, seed=seed, installations=2) as w:
+        victim, other = w.installations
+        other.managers[0].start()
+        for session in other.sessions:
+            session.keeps = True
+        w.victims = victim.managers
+        await kill_for(w, duration / 2)
+
+
+async def test_a_leak_is_found(tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What these tests look for is found if it is there: a container that no manager knows."""
+    monkeypatch.setattr("chaos.world.SETTLES_WITHIN", 1.0)
+    async with world(tmp_path, seed=seed) as w:
+        backend = remote.Remote(str(tmp_path / "engine.sock"), Owner("somebody", "else"))
+        await backend.start(Order("sbx-leaked", Blueprint("base", "image", 1, 1, 1), 0.0, "token"))
+        with pytest.raises(Violation, match=r"leaked containers: \['sbx-leaked'\]"):
+            await all_is_well(w)
+        await backend.aclose()

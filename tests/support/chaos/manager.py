@@ -1,0 +1,110 @@
+"""A whole manager as a process that a test kills: the product's own application, with wires around store and backend.
+
+Times that the product counts in tens of seconds are tenths here; nothing else is different.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import signal
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from chaos.processes import redirect
+from chaos.remote import remote_backend
+from chaos.tripwires import Kill, wired
+from pydantic import SecretStr
+
+from agentscope_runtime.sandbox_manager.api import create_app
+from agentscope_runtime.sandbox_manager.backends import Backend, Owner
+from agentscope_runtime.sandbox_manager.listening import listen
+from agentscope_runtime.sandbox_manager.serving import Server, configure
+from agentscope_runtime.sandbox_manager.settings import Settings
+
+KEY = "the key of these tests"
+PACKAGE = "agentscope_runtime.sandbox_manager"
+SHORTER: Mapping[str, float] = {
+    "reconcile:EVERY": 0.5,
+    "reconcile:AGE_GUARD": 1.5,
+    "retirement:FIRST_RETRY": 0.1,
+    "refill:FIRST_PAUSE": 0.1,
+    "refill:LAST_PAUSE": 1.0,
+    "lifespan:RESTART_AFTER": 0.1,
+}
+"""Constants of the product's modules, in seconds."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a manager process is to be."""
+
+    state_dir: Path
+    port: int
+    engine: str = ""
+    """The engine process's socket; "" is the real Docker Engine."""
+    kill: Kill | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    shorter: Mapping[str, float] = field(default_factory=lambda: SHORTER)
+
+
+class JumpingClock:
+    """Time of day that a signal sets: SIGUSR1 an hour ahead, SIGUSR2 an hour back."""
+
+    def __init__(self) -> None:
+        self._offset = 0.0
+        signal.signal(signal.SIGUSR1, partial(self._jump, 3600.0))
+        signal.signal(signal.SIGUSR2, partial(self._jump, -3600.0))
+
+    def __call__(self) -> float:
+        """Return the time."""
+        return time.time() + self._offset
+
+    def _jump(self, by: float, *_: object) -> None:
+        self._offset += by
+
+
+def main(plan: Plan) -> None:
+    """Be a manager until killed, or ended by SIGINT or SIGTERM."""
+    redirect(plan.state_dir / f"manager-{plan.port}.log")
+    logging.basicConfig(level="DEBUG", format="%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s")
+    for name in ("asyncio", "aiodocker", "uvicorn"):
+        logging.getLogger(name).setLevel("WARNING")
+    for place, value in plan.shorter.items():
+        _set(place, value)
+    _lay_wires(plan)
+    values = {"bearer_token": SecretStr(KEY), "host": "127.0.0.1", "port": plan.port, **plan.settings}
+    if plan.engine:
+        values["container_deployment"] = "fake"
+    listener = listen("127.0.0.1", plan.port)
+    app = create_app(Settings(state_dir=plan.state_dir, **values))
+    Server(configure(app, grace=0.5), on_start=lambda: None, on_stop=lambda: None).run(sockets=[listener])
+
+
+def _lay_wires(plan: Plan) -> None:
+    make_backend = _get("lifespan:_make_backend")
+
+    def backend(settings: Settings, owner: Owner) -> Backend:
+        made = remote_backend(plan.engine, owner) if plan.engine else make_backend(settings, owner)
+        return wired(made, "backend", plan.kill)
+
+    memory_store = _get("lifespan:MemoryStore")
+    _set("lifespan:_make_backend", backend)
+    _set("lifespan:MemoryStore", lambda *args, **kwargs: wired(memory_store(*args, **kwargs), "store", plan.kill))
+    _set("lifespan:Means", partial(_get("lifespan:Means"), clock=JumpingClock()))
+
+
+def _set(place: str, value: object) -> None:
+    """Replace something of the product's in this process; what is not there any more is an error."""
+    _get(place)
+    module, _, name = place.partition(":")
+    setattr(importlib.import_module(f"{PACKAGE}.{module}"), name, value)
+
+
+def _get(place: str) -> Any:
+    module, _, name = place.partition(":")
+    return getattr(importlib.import_module(f"{PACKAGE}.{module}"), name)

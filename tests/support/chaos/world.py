@@ -1,0 +1,287 @@
+"""Engine, managers and sessions of one chaos test, and what has to hold of them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from chaos import engine, manager, processes
+from chaos.remote import Remote
+from chaos.sessions import Holdings, Session, Violation
+from chaos.tripwires import Kill
+from managers import free_port
+
+from agentscope_runtime.sandbox_manager.backends import Owner
+
+SETTLES_WITHIN = 30.0
+"""Seconds in which everything has to be as it should be, once nobody is killed any more."""
+POOL = {"base": 2, "browser": 1}
+SETTLED = ("warm", "leased", "suspended")
+
+
+@dataclass
+class ManagerProcess:
+    """One manager, which is killed and started again on the same port."""
+
+    plan: manager.Plan
+    process: processes.BaseProcess | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://127.0.0.1:{self.plan.port}"
+
+    @property
+    def lives(self) -> bool:
+        """Whether the process is there."""
+        return self.process is not None and self.process.is_alive()
+
+    def start(self, kill: Kill | None = None) -> None:
+        """Start the process; it is to die at `kill`."""
+        self.end()
+        self.process = processes.start(manager.main, replace(self.plan, kill=kill))
+
+    def kill(self, sign: int = signal.SIGKILL) -> None:
+        """Send a signal, which SIGKILL nobody can refuse."""
+        if self.process is not None and self.process.pid is not None:
+            with suppress(ProcessLookupError):
+                os.kill(self.process.pid, sign)
+
+    async def died(self, within: float) -> bool:
+        """Wait for the end of the process; tell whether it came."""
+        if self.process is None:
+            return True
+        return await processes.ended(self.process, within)
+
+    def end(self) -> None:
+        """Leave no process."""
+        process, self.process = self.process, None
+        if process is not None:
+            processes.finish(process)
+
+    def log(self) -> str:
+        """Return the end of what it said."""
+        path = self.plan.state_dir / f"manager-{self.plan.port}.log"
+        return path.read_text(errors="replace")[-6000:] if path.exists() else ""
+
+
+@dataclass
+class Installation:
+    """Managers that share a store, and the sessions that use them."""
+
+    managers: list[ManagerProcess]
+    sessions: list[Session] = field(default_factory=list)
+
+    def urls(self) -> list[str]:
+        """Return the managers that live."""
+        return [each.url for each in self.managers if each.lives]
+
+
+@dataclass
+class World:
+    """What a chaos test works with."""
+
+    folder: Path
+    seed: int
+    dice: random.Random
+    http: aiohttp.ClientSession
+    engine: Any
+    """The engine process's own calls: see `engine.EngineProcess`."""
+    installations: list[Installation] = field(default_factory=list)
+    holdings: Holdings = field(default_factory=Holdings)
+    killed: list[str] = field(default_factory=list)
+    """What was killed, in order."""
+
+    victims: list[ManagerProcess] = field(default_factory=list)
+    """Managers that may be killed; none means all."""
+
+    @property
+    def managers(self) -> list[ManagerProcess]:
+        """All managers."""
+        return [one for each in self.installations for one in each.managers]
+
+    @property
+    def sessions(self) -> list[Session]:
+        """All sessions."""
+        return [one for each in self.installations for one in each.sessions]
+
+    def note(self, what: str) -> None:
+        """Tell what is killed now; it stands in the report, too."""
+        self.killed.append(what)
+        print(f"seed {self.seed}: kill {len(self.killed)}: {what}", file=sys.stderr, flush=True)
+
+    def lost(self, manager: ManagerProcess) -> None:
+        """Take note that a manager died: leases that live with it are gone."""
+        for installation in self.installations:
+            if manager in installation.managers:
+                for session in installation.sessions:
+                    session.forget()
+
+    async def ready(self, one: ManagerProcess, within: float = 20.0) -> bool:
+        """Wait until a manager answers; False if it died before."""
+        loop = asyncio.get_running_loop()
+        give_up = loop.time() + within
+        while one.lives:
+            with suppress(aiohttp.ClientError, OSError):
+                async with self.http.get(f"{one.url}/liveness") as answer:
+                    if answer.status == 200:
+                        return True
+            if loop.time() > give_up:
+                raise Violation(f"the manager does not answer within {within:g} s; its log ends:\n{one.log()}")
+            await asyncio.sleep(0.01)
+        return False
+
+    async def asked(self, path: str, name: str) -> list[dict[str, Any]]:
+        """Ask each installation a question that has to be answered; return the lists of this name together."""
+        found = []
+        headers = {"Authorization": f"Bearer {manager.KEY}"}
+        for installation in self.installations:
+            async with self.http.get(installation.urls()[0] + path, headers=headers) as answer:
+                if answer.status != 200:
+                    raise Violation(f"{path}: {answer.status} {await answer.text()}")
+                found += (await answer.json())[name]
+        return found
+
+    @asynccontextmanager
+    async def busy(self, kinds: Sequence[str] = tuple(POOL)) -> AsyncIterator[None]:
+        """Let the sessions live while the context is open; what went wrong with one of them is raised."""
+        tasks = [asyncio.create_task(each.live(kinds)) for each in self.sessions]
+        tasks.append(asyncio.create_task(self._trouble()))
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            ends = await asyncio.gather(*tasks, return_exceptions=True)
+        for end in ends:
+            if isinstance(end, Exception):
+                raise end
+
+    async def _trouble(self) -> None:
+        """Let boxes die and starts fail, as they do anyway, until cancelled."""
+        while True:
+            await asyncio.sleep(self.dice.uniform(0.0, 0.4))
+            if self.dice.random() < 0.5:
+                await self.engine.fail_start()
+            elif alive := sorted(await self.engine.containers()):
+                victim = self.dice.choice(alive)
+                self.holdings.dead.add(victim)
+                await self.engine.die(victim, quietly=self.dice.random() < 0.3)
+
+    async def settle(self) -> None:
+        """Wait until the world is as it should be.
+
+        Raises:
+            Violation: It is not, and time is up; says what is wrong.
+        """
+        loop = asyncio.get_running_loop()
+        give_up = loop.time() + SETTLES_WITHIN
+        while wrong := await self.wrong():
+            if loop.time() > give_up:
+                logs = "\n".join(each.log() for each in self.managers)
+                raise Violation(f"not settled: {wrong}\nkilled last: {self.killed[-10:]}\n{logs}")
+            await asyncio.sleep(0.1)
+
+    async def wrong(self) -> str:
+        """Compare what managers say with what is on the engine, and with the pools' targets; "" if all is well."""
+        records = {each["sandbox_id"]: each for each in await self.asked("/v1/sandboxes", "sandboxes")}
+        leases = await self.asked("/v1/leases", "leases")
+        containers, volumes = await self.engine.containers(), await self.engine.volumes()
+        unsettled = {name: each["state"] for name, each in records.items() if each["state"] not in SETTLED}
+        up = {name for name, each in records.items() if each["state"] != "suspended"}
+        running = {name for name, (_, runs) in containers.items() if runs}
+        leased = {each["sandbox_id"] for lease in leases for each in lease["sandboxes"]}
+        free = {
+            kind: sum(each["state"] == "warm" and each["sandbox_type"] == kind for each in records.values())
+            for kind in POOL
+        }
+        targets = {kind: target * len(self.installations) for kind, target in POOL.items()}
+        troubles = {
+            "on their way": unsettled,
+            "leaked containers": sorted(containers.keys() - up),
+            "records without a container": sorted(up - running),
+            "leaked volumes": sorted(set(volumes) - records.keys()),
+            "leases and records differ": sorted(leased ^ {n for n, e in records.items() if e["state"] in SETTLED[1:]}),
+            "pools": {kind: count for kind, count in free.items() if count != targets[kind]},
+        }
+        return "; ".join(f"{name}: {trouble}" for name, trouble in troubles.items() if trouble)
+
+    async def everybody_connects(self, kinds: Sequence[str] = tuple(POOL)) -> None:
+        """Check that each session gets boxes, and can use them.
+
+        Raises:
+            Violation: One does not, or not its own.
+        """
+        for session in self.sessions:
+            if not await session.connect(kinds):
+                raise Violation(f"{session.name} cannot connect: {session.holdings.done}")
+            for _ in range(2):
+                if not await session.use():
+                    raise Violation(f"{session.name} cannot use what it was given: {session.held}")
+
+    async def everybody_leaves(self) -> None:
+        """Release everything, and check that only the pools are left."""
+        for session in self.sessions:
+            if not await session.release():
+                raise Violation(f"{session.name} cannot release")
+        await self.settle()
+        left, volumes = await self.engine.containers(), await self.engine.volumes()
+        if len(left) != sum(POOL.values()) * len(self.installations) or volumes:
+            raise Violation(f"left after all sessions left: {sorted(left)}, {volumes}")
+
+    def report(self) -> str:
+        """Return what was done and killed."""
+        return f"seed {self.seed}: {len(self.killed)} kills; sessions: {dict(self.holdings.done.most_common())}"
+
+
+@asynccontextmanager
+async def world(
+    folder: Path, *, seed: int, installations: int = 1, sessions: int = 4, **settings: Any
+) -> AsyncIterator[World]:
+    """Start an engine, and make managers and sessions; the managers are started by the test.
+
+    Args:
+        folder: Where sockets, logs and states of managers are.
+        seed: Of all dice.
+        installations: How many there are on the engine, of one manager each.
+        sessions: Of each installation.
+        settings: Of the managers.
+    """
+    dice = random.Random(seed)  # noqa: S311 - dice, no secret
+    socket = folder / "engine.sock"
+    values = {"pool_size": POOL, "watcher_scan_interval": 0.1, **settings}
+    async with AsyncExitStack() as stack:
+        stack.callback(processes.finish, processes.start(engine.main, str(socket), seed, folder / "engine.log"))
+        remote = Remote(str(socket), Owner("", "test"))
+        stack.push_async_callback(remote.aclose)
+        while not socket.exists():  # noqa: ASYNC110 - it is another process that makes it
+            await asyncio.sleep(0.01)
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=2.0)
+        http = await stack.enter_async_context(aiohttp.ClientSession(timeout=timeout))
+        made = World(folder, seed, dice, http, remote)
+        for number in range(installations):
+            state = folder / f"state-{number}"
+            state.mkdir(mode=0o700, exist_ok=True)
+            one = ManagerProcess(manager.Plan(state, free_port(), str(socket), settings=values))
+            stack.callback(one.end)
+            installation = Installation([one])
+            for each in range(sessions):
+                own = random.Random(dice.random())  # noqa: S311 - dice, no secret
+                session = Session(f"s{number}-{each}", http, installation.urls, made.holdings, own)
+                installation.sessions.append(session)
+            made.installations.append(installation)
+        try:
+            yield made
+        except BaseException as e:
+            e.add_note(f"{made.report()}\nkilled last: {made.killed[-10:]}")
+            raise
+        print(made.report(), file=sys.stderr, flush=True)
