@@ -143,7 +143,7 @@ class EngineProcess:
         return sorted({*self.engine.loose, *self.engine.shared} - used)
 
     def _tell(self, news: WatchLost | WatchBegins) -> None:
-        for _, queue in self.engine.watchers:
+        for *_, queue in self.engine.watchers:
             queue.put_nowait(news)
 
 
