@@ -122,7 +122,7 @@ async def test_nobody_watches_without_a_cookie(manager: Manager, value: str | No
 async def test_the_status_pages_cookie_is_no_desktops(manager: Manager) -> None:
     """Nor is the key: a WebSocket is opened by a ticket alone."""
     (sandbox,) = await manager.lease("browser")
-    secret = manager.app.state.access.sessions.issue(object(), 60)
+    secret = await manager.app.state.access.sign_in()
     assert await refused(manager, sandbox, f"{manager.app.state.access.cookie}={secret}") == 403
     assert await refused(manager, sandbox, f"{manager.app.state.access.visit_cookie('desktop')}={secret}") == 403
 

@@ -22,19 +22,22 @@ from urllib.parse import urlsplit
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from agentscope_runtime.sandbox.errors import Forbidden, NotAuthorized
+from agentscope_runtime.sandbox.errors import Forbidden, NotAuthorized, StoreUnavailable
 from agentscope_runtime.sandbox.places import LOOPBACK_NAMES
 from agentscope_runtime.sandbox_manager.api.grants import (
     OWNER,
+    SESSION_SECONDS,
     SIGN_IN_SECONDS,
     Clock,
     Grant,
     Grants,
+    LocalVault,
     Purpose,
-    Tickets,
+    Vault,
 )
 from agentscope_runtime.sandbox_manager.api.problems import problem
 from agentscope_runtime.sandbox_manager.api.seals import Seals
+from agentscope_runtime.sandbox_manager.identity import Identity
 from agentscope_runtime.sandbox_manager.keys import matches
 from agentscope_runtime.sandbox_manager.settings import Settings
 
@@ -50,49 +53,75 @@ WILDCARDS = frozenset({"0.0.0.0", "::", ""})
 
 
 class Access:
-    """The key, and the tickets and sessions of one manager."""
+    """The key, and the tickets and sessions of one manager, or of all that share a pool."""
 
     def __init__(self, settings: Settings, key: str, clock: Clock) -> None:
         self._key = key
-        self.sign_ins = Grants(clock)
-        self.sessions = Grants(clock)
-        self._tickets = Tickets(clock)
-        self._visits = Tickets(clock)
+        self._sign_ins = Grants(clock)
+        self._vault: Vault = LocalVault(clock)
         # Not by the key, which a person may have chosen: who holds a link could try words against its seal for ever.
         # What is sealed ends with the leases, and those with this manager.
         self.seals = Seals(secrets.token_urlsafe(32))
         # Cookies know no port: two managers of one machine must not overwrite each other's.
         self._suffix = str(settings.port) if settings.port else secrets.token_hex(4)
-        self.cookie = f"sandboxes_{self._suffix}"
+
+    def share(self, vault: Vault, identity: Identity) -> None:
+        """Make what one manager of the installation issues open on all of them."""
+        self._vault = vault
+        self.seals = Seals(identity.derived("seals"))
+        self._suffix = identity.sign("cookies", b"")[:8]
+
+    @property
+    def cookie(self) -> str:
+        """The name of the cookie of a signed-in browser."""
+        return f"sandboxes_{self._suffix}"
 
     def is_key(self, given: str) -> bool:
         """Tell whether this is the manager's key."""
         return matches(given, self._key)
 
     def sign_in_ticket(self) -> str:
-        """Return a ticket that signs one browser in."""
-        return self.sign_ins.issue(OWNER, SIGN_IN_SECONDS)
+        """Return a ticket that signs one browser in, here."""
+        return self._sign_ins.issue(OWNER, SIGN_IN_SECONDS)
 
-    def issue(self, purpose: Purpose, grant: Grant, seconds: float) -> str:
+    async def sign_in(self, ticket: str | None = None) -> str | None:
+        """Return a session's secret for a ticket; None if that was used, or is too old. Without one, just begin one."""
+        if ticket is not None and self._sign_ins.use_up(ticket) is None:
+            return None
+        return await self._vault.issue("session", OWNER, SESSION_SECONDS)
+
+    async def is_signed_in(self, session: str) -> bool:
+        """Tell whether this is the secret of a session."""
+        return await self._vault.look("session", session) is not None
+
+    async def sign_out(self, session: str) -> None:
+        """Forget a session."""
+        await self._vault.use_up("session", session)
+
+    async def issue(self, purpose: Purpose, grant: Grant, seconds: float) -> str:
         """Return a ticket for one purpose, to stand in a link."""
-        return self._tickets.issue(purpose, grant, seconds)
+        return await self._vault.issue(f"ticket-{purpose}", grant, seconds)
 
-    def look(self, purpose: Purpose, ticket: str) -> Grant | None:
+    async def look(self, purpose: Purpose, ticket: str) -> Grant | None:
         """Return what a ticket opens; None if it is unknown, used, too old, or of another purpose."""
-        return self._tickets.look(purpose, ticket)
+        return await self._vault.look(f"ticket-{purpose}", ticket)
 
-    def use_up(self, purpose: Purpose, ticket: str) -> Grant | None:
+    async def use_up(self, purpose: Purpose, ticket: str) -> Grant | None:
         """Return what a ticket opens, for the last time."""
-        return self._tickets.use_up(purpose, ticket)
+        return await self._vault.use_up(f"ticket-{purpose}", ticket)
 
     def visit_cookie(self, purpose: Purpose) -> str:
         """Return the name of the cookie for which a page exchanges its ticket."""
         return f"{purpose}_{self._suffix}"
 
-    @property
-    def visits(self) -> Tickets:
-        """What these cookies open."""
-        return self._visits
+    async def begin_visit(self, purpose: Purpose, grant: Grant, seconds: float) -> str:
+        """Return the value of such a cookie."""
+        return await self._vault.issue(f"visit-{purpose}", grant, seconds)
+
+    async def visit(self, purpose: Purpose, cookie: str, *, once: bool) -> Grant | None:
+        """Return what such a cookie opens; `once`: for the last time."""
+        find = self._vault.use_up if once else self._vault.look
+        return await find(f"visit-{purpose}", cookie)
 
 
 class Hosts:
@@ -130,8 +159,8 @@ class Guard:
             await self._app(scope, receive, send)
             return
         try:
-            self._check(scope)
-        except NotAuthorized as error:
+            await self._check(scope)
+        except (NotAuthorized, StoreUnavailable) as error:
             if scope["type"] == "websocket":  # closed before it is accepted: HTTP 403
                 await send({"type": "websocket.close", "code": 1008, "reason": error.title})
             else:
@@ -139,7 +168,7 @@ class Guard:
         else:
             await self._app(scope, receive, send)
 
-    def _check(self, scope: Scope) -> None:
+    async def _check(self, scope: Scope) -> None:
         headers = _headers(scope)
         host = headers.get(b"host", "")
         if not self._hosts.allow(host):
@@ -150,16 +179,16 @@ class Guard:
             else:
                 _check_page(headers)
         elif not (scope["path"] in OPEN_PATHS or scope["path"].startswith(OPEN_FOLDERS)):
-            self._check_caller(scope["method"], headers)
+            await self._check_caller(scope["method"], headers)
 
-    def _check_caller(self, method: str, headers: dict[bytes, str]) -> None:
+    async def _check_caller(self, method: str, headers: dict[bytes, str]) -> None:
         scheme, _, token = headers.get(b"authorization", "").partition(" ")
         if scheme.lower() == "bearer":
             if not self._access.is_key(token.strip()):
                 raise NotAuthorized("the key is wrong: clients read BEARER_TOKEN, or the key file of this machine")
             return
         cookie = cookie_value(headers.get(b"cookie", ""), self._access.cookie)
-        if cookie is None or self._access.sessions.look(cookie) is None:
+        if cookie is None or not await self._access.is_signed_in(cookie):
             raise NotAuthorized("no key: send the header `Authorization: Bearer <key>`")
         if method not in SAFE_METHODS:
             _check_page(headers)

@@ -31,7 +31,7 @@ async def open_cdp(sandbox_id: str, request: Request) -> Response:
     """Make an address by which a program drives the browser once, beside the tools and whoever watches."""
     record = await visits.leased(request, sandbox_id)
     await _version(request, sandbox_id)
-    ticket = visits.access_of(request).issue("cdp", Grant(sandbox_id, generation=record.generation), LINK_SECONDS)
+    ticket = await visits.access_of(request).issue("cdp", Grant(sandbox_id, generation=record.generation), LINK_SECONDS)
     return as_json(wire.CdpLink(url=_address(request, sandbox_id, ticket), expires_in=LINK_SECONDS))
 
 
@@ -39,7 +39,7 @@ async def open_cdp(sandbox_id: str, request: Request) -> Response:
 @router.get("/cdp/{sandbox_id}/{ticket}/json/version/", include_in_schema=False)
 async def version(sandbox_id: str, ticket: str, request: Request) -> Response:
     """Say which browser it is, and where its WebSocket is, as a browser does that listens itself; uses nothing up."""
-    grant = visits.access_of(request).look("cdp", ticket)
+    grant = await visits.access_of(request).look("cdp", ticket)
     if grant is None or grant.sandbox_id != sandbox_id:
         raise NotAuthorized(USED)
     record = await visits.leased(request, sandbox_id)
@@ -53,7 +53,7 @@ async def version(sandbox_id: str, ticket: str, request: Request) -> Response:
 async def drive(sandbox_id: str, ticket: str, program: WebSocket) -> None:
     """Carry the program's words until it leaves or the lease ends; all the time counts as activity."""
     # The guard has checked Host, and that no page of a browser calls.
-    grant = visits.access_of(program).use_up("cdp", ticket)
+    grant = await visits.access_of(program).use_up("cdp", ticket)
     if grant is None or grant.sandbox_id != sandbox_id:
         await program.close(Close.REFUSED, "no ticket")  # before it is accepted: HTTP 403
         return

@@ -32,7 +32,7 @@ async def open_desktop(sandbox_id: str, body: wire.DesktopRequest, request: Requ
     """Make a link that shows the desktop once, to watch, or with `control` to use mouse and keyboard, too."""
     record = await _with_desktop(request, sandbox_id)
     grant = Grant(sandbox_id, body.control, record.generation)
-    url = visits.link(request, "desktop", grant)
+    url = await visits.link(request, "desktop", grant)
     return as_json(wire.DesktopLink(url=url, expires_in=LINK_SECONDS, control=body.control))
 
 
@@ -57,7 +57,7 @@ async def start_session(sandbox_id: str, body: visits.Ticket, request: Request) 
     """Exchange a link's ticket for a cookie that opens the WebSocket, once; tells the page what it will show."""
     grant, record = await visits.begin(request, "desktop", sandbox_id, body.ticket)
     response = JSONResponse({"sandbox_type": record.sandbox_type, "control": grant.control})
-    visits.set_cookie(response, request, "desktop", grant)
+    await visits.set_cookie(response, request, "desktop", grant)
     return response
 
 

@@ -1,17 +1,20 @@
 """Short-lived secrets that let a person's browser in: single-use tickets for links, and sessions for cookies.
 
-Kept in memory as hashes: who could read this process's memory dump, or a log of it, could still open nothing. All of
-them end with the manager. Not here: the key of the manager (`keys`), and HTTP (`auth`).
+Kept as hashes: who could read a dump of where they are kept, or a log of it, could still open nothing. A manager that
+is alone keeps them in its memory, and all of them end with it. Managers that share a pool share these, too, so that a
+link that one of them made opens on another. Not here: the key of the manager (`keys`), and HTTP (`auth`).
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import secrets
 import time
+from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal, get_args
+from dataclasses import asdict, dataclass
+from typing import Literal, Protocol
 
 Clock = Callable[[], float]
 
@@ -81,23 +84,78 @@ class Grants:
             del self._held[next(iter(self._held))]
 
 
-class Tickets:
-    """Secrets of all purposes, kept apart."""
+class Vault(Protocol):
+    """Secrets of several kinds, kept apart."""
+
+    async def issue(self, kind: str, grant: Grant, seconds: float) -> str:
+        """Return a new secret that opens `grant` for so many seconds."""
+
+    async def look(self, kind: str, secret: str) -> Grant | None:
+        """Return what a secret of this kind opens; None if it is unknown, used or too old."""
+
+    async def use_up(self, kind: str, secret: str) -> Grant | None:
+        """Return what a secret of this kind opens, for the last time: of several who ask, one is told."""
+
+
+class LocalVault:
+    """The secrets of a manager that is alone."""
 
     def __init__(self, clock: Clock = time.monotonic) -> None:
-        self._by_purpose = {purpose: Grants(clock) for purpose in get_args(Purpose)}
+        self._by_kind: defaultdict[str, Grants] = defaultdict(lambda: Grants(clock))
 
-    def issue(self, purpose: Purpose, grant: Grant, seconds: float) -> str:
-        """Return a new secret that opens `grant` for so many seconds."""
-        return self._by_purpose[purpose].issue(grant, seconds)
+    async def issue(self, kind: str, grant: Grant, seconds: float) -> str:
+        """See `Vault.issue`."""
+        return self._by_kind[kind].issue(grant, seconds)
 
-    def look(self, purpose: Purpose, secret: str) -> Grant | None:
-        """Return what the secret opens for this purpose; None if it is unknown, used or too old."""
-        return self._by_purpose[purpose].look(secret)
+    async def look(self, kind: str, secret: str) -> Grant | None:
+        """See `Vault.look`."""
+        return self._by_kind[kind].look(secret)
 
-    def use_up(self, purpose: Purpose, secret: str) -> Grant | None:
-        """Return what the secret opens for this purpose, for the last time."""
-        return self._by_purpose[purpose].use_up(secret)
+    async def use_up(self, kind: str, secret: str) -> Grant | None:
+        """See `Vault.use_up`."""
+        return self._by_kind[kind].use_up(secret)
+
+
+class Shelf(Protocol):
+    """A place that several managers share, and that forgets by itself."""
+
+    async def put(self, name: str, text: str, seconds: float) -> None:
+        """Keep a text for so long."""
+
+    async def get(self, name: str) -> str | None:
+        """Return it; None if there is none (any more)."""
+
+    async def take(self, name: str) -> str | None:
+        """Return it and forget it, in one step."""
+
+
+class SharedVault:
+    """The secrets of managers that share a pool."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf = shelf
+
+    async def issue(self, kind: str, grant: Grant, seconds: float) -> str:
+        """See `Vault.issue`."""
+        secret = secrets.token_urlsafe(32)
+        await self._shelf.put(_name(kind, secret), json.dumps(asdict(grant)), seconds)
+        return secret
+
+    async def look(self, kind: str, secret: str) -> Grant | None:
+        """See `Vault.look`."""
+        return _grant(await self._shelf.get(_name(kind, secret)))
+
+    async def use_up(self, kind: str, secret: str) -> Grant | None:
+        """See `Vault.use_up`."""
+        return _grant(await self._shelf.take(_name(kind, secret)))
+
+
+def _name(kind: str, secret: str) -> str:
+    return f"{kind}:{_hash(secret).hex()}"
+
+
+def _grant(text: str | None) -> Grant | None:
+    return None if text is None else Grant(**json.loads(text))
 
 
 def _hash(secret: str) -> bytes:

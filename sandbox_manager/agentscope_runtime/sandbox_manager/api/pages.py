@@ -19,7 +19,6 @@ from starlette.responses import Response
 from agentscope_runtime.sandbox.errors import NotAuthorized, NotFound
 from agentscope_runtime.sandbox_manager.api.answers import no_content
 from agentscope_runtime.sandbox_manager.api.auth import OPEN_BODY_LIMIT, check_origin, cookie_value
-from agentscope_runtime.sandbox_manager.api.grants import OWNER, SESSION_SECONDS
 from agentscope_runtime.sandbox_manager.api.visits import access_of
 
 router = APIRouter(include_in_schema=False)
@@ -79,15 +78,15 @@ async def sign_in(body: SignIn, request: Request) -> Response:
     """Exchange a sign-in ticket, or the key, for the status page's cookie."""
     check_origin(request)
     access = access_of(request)
-    if body.ticket is not None:
-        if access.sign_ins.use_up(body.ticket) is None:
-            raise NotAuthorized("This sign-in link was used before, or is too old. The key signs you in, too.")
-    elif body.key is None or not access.is_key(body.key.strip()):
+    if body.ticket is None and (body.key is None or not access.is_key(body.key.strip())):
         raise NotAuthorized("That is not the key of this manager.")
+    session = await access.sign_in(body.ticket)
+    if session is None:
+        raise NotAuthorized("This sign-in link was used before, or is too old. The key signs you in, too.")
     response = Response(status_code=204)
     response.set_cookie(
         access.cookie,
-        access.sessions.issue(OWNER, SESSION_SECONDS),
+        session,
         secure=request.url.scheme == "https",
         httponly=True,
         samesite="strict",
@@ -101,7 +100,7 @@ async def sign_out(request: Request) -> Response:
     check_origin(request)
     access = access_of(request)
     if cookie := cookie_value(request.headers.get("cookie", ""), access.cookie):
-        access.sessions.use_up(cookie)
+        await access.sign_out(cookie)
     return no_content()
 
 

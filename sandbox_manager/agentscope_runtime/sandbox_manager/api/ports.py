@@ -33,8 +33,8 @@ async def open_port(sandbox_id: str, body: wire.PortRequest, request: Request) -
     place = previews.make(request, sandbox_id, body.port)
     if body.path or place is None:
         seconds = body.expires_in or wire.PORT_SECONDS_MAX
-        place = by_path(request, sandbox_id, body.port, access_of(request).issue("preview", grant, seconds))
+        place = by_path(request, sandbox_id, body.port, await access_of(request).issue("preview", grant, seconds))
         return as_json(wire.PortLink(url=f"{place.base}/", expires_in=body.expires_in, port=body.port))
     seconds = body.expires_in or OPEN_WITHIN
-    ticket = access_of(request).issue("port", grant, seconds)
+    ticket = await access_of(request).issue("port", grant, seconds)
     return as_json(wire.PortLink(url=f"{place.base}/?{TICKET}={ticket}", expires_in=seconds, port=body.port))

@@ -60,7 +60,10 @@ class Previews:
         # The application limits what is sent to its own routes; what programs take is theirs to say.
         self._unlimited = RequestBodyLimitMiddleware(self._visited, max_body_size=sys.maxsize)
         self._visits: Counter[tuple[str, str]] = Counter()
-        self._ours = Ours(access.visit_cookie("port"), access.is_key)
+
+    @property
+    def _ours(self) -> Ours:
+        return Ours(self._access.visit_cookie("port"), self._access.is_key)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a visit."""
@@ -91,7 +94,7 @@ class Previews:
                 await (await self._begin(place, given, Request(scope)))(scope, receive, send)
                 return
         cookie = cookie_value(connection.headers.get("cookie", ""), self._ours.cookie)
-        grant = self._access.visits.look("port", cookie) if cookie else None
+        grant = await self._access.visit("port", cookie, once=False) if cookie else None
         if grant is None or not _is_for(grant, place):
             raise NotAuthorized(CLOSED)
         _check_page(connection, place)
@@ -99,7 +102,7 @@ class Previews:
 
     async def _begin(self, place: Place, ticket: str, request: Request) -> Response:
         """Exchange a link's ticket for a cookie, and send the browser to the address without the ticket."""
-        grant = self._access.use_up("port", ticket)
+        grant = await self._access.use_up("port", ticket)
         raw = request.scope["query_string"].decode("latin-1").split("&")
         query = "&".join(part for part in raw if part.partition("=")[0] != TICKET)
         path = quote(request.scope["raw_path"], safe=PRINTABLE)
@@ -111,7 +114,7 @@ class Previews:
                 raise NotAuthorized(CLOSED)
             response.set_cookie(
                 self._ours.cookie,
-                self._access.visits.issue("port", grant, SESSION_SECONDS),
+                await self._access.begin_visit("port", grant, SESSION_SECONDS),
                 secure=request.url.scheme == "https",
                 httponly=True,
                 samesite="lax",  # a link in a chat opens it, and other sites' pages cannot use it
@@ -124,7 +127,7 @@ class Previews:
         if not self._hosts.allow(host):
             raise Forbidden(f"this manager is not called {host!r}; if it shall be, add it to ALLOWED_HOSTS")
         secret, sandbox_id, port, rest = _split(scope)
-        grant = self._access.look("preview", secret)
+        grant = await self._access.look("preview", secret)
         place = by_path(connection, sandbox_id, port, secret)
         if grant is None or not _is_for(grant, place):
             raise NotAuthorized(NO_SECRET)

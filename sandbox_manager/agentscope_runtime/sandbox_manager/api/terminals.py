@@ -75,7 +75,7 @@ async def open_terminal(sandbox_id: str, body: wire.TerminalLinkRequest, request
         terminal_id: str = from_json(await response.read())["terminal_id"]
     grant = Grant(sandbox_id, body.control, record.generation, terminal_id)
     link = wire.TerminalLink(
-        url=visits.link(request, "terminal", grant),
+        url=await visits.link(request, "terminal", grant),
         expires_in=LINK_SECONDS,
         control=body.control,
         terminal_id=terminal_id,
@@ -89,7 +89,7 @@ async def start_session(sandbox_id: str, body: visits.Ticket, request: Request) 
     grant, record = await visits.begin(request, "terminal", sandbox_id, body.ticket)
     told = {"sandbox_type": record.sandbox_type, "control": grant.control, "terminal_id": grant.detail}
     response = JSONResponse(told)
-    visits.set_cookie(response, request, "terminal", grant)
+    await visits.set_cookie(response, request, "terminal", grant)
     return response
 
 

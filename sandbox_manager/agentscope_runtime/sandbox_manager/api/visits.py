@@ -77,9 +77,9 @@ async def leased(connection: HTTPConnection, sandbox_id: str) -> SandboxRecord:
     return record
 
 
-def link(request: Request, purpose: Purpose, grant: Grant, seconds: float = LINK_SECONDS) -> str:
+async def link(request: Request, purpose: Purpose, grant: Grant, seconds: float = LINK_SECONDS) -> str:
     """Return a link that opens the page of this purpose once, within so many seconds."""
-    ticket = access_of(request).issue(purpose, grant, seconds)
+    ticket = await access_of(request).issue(purpose, grant, seconds)
     return public_url(request, f"/{purpose}/{grant.sandbox_id}#ticket={ticket}")
 
 
@@ -91,7 +91,7 @@ async def begin(request: Request, purpose: Purpose, sandbox_id: str, ticket: str
         SandboxNotFound: The lease is over.
     """
     check_origin(request)
-    grant = access_of(request).use_up(purpose, ticket)
+    grant = await access_of(request).use_up(purpose, ticket)
     if grant is None or grant.sandbox_id != sandbox_id:
         raise NotAuthorized(USED)
     record = await leased(request, sandbox_id)
@@ -100,13 +100,13 @@ async def begin(request: Request, purpose: Purpose, sandbox_id: str, ticket: str
     return grant, record
 
 
-def set_cookie(response: Response, request: Request, purpose: Purpose, grant: Grant) -> None:
+async def set_cookie(response: Response, request: Request, purpose: Purpose, grant: Grant) -> None:
     """Give the page its cookie, which opens the WebSocket once; it is sent nowhere else."""
     access = access_of(request)
     response.headers["Cache-Control"] = "no-store"
     response.set_cookie(
         access.visit_cookie(purpose),
-        access.visits.issue(purpose, grant, OPENING_SECONDS),
+        await access.begin_visit(purpose, grant, OPENING_SECONDS),
         path=public_path(request, f"/{purpose}/{grant.sandbox_id}"),
         secure=request.url.scheme == "https",
         httponly=True,
@@ -119,7 +119,7 @@ async def arrive(viewer: WebSocket, purpose: Purpose, sandbox_id: str) -> Grant 
     # The guard has checked Host and Origin.
     access = access_of(viewer)
     cookie = cookie_value(viewer.headers.get("cookie", ""), access.visit_cookie(purpose))
-    grant = access.visits.use_up(purpose, cookie) if cookie else None
+    grant = await access.visit(purpose, cookie, once=True) if cookie else None
     if grant is None or grant.sandbox_id != sandbox_id:
         await viewer.close(Close.REFUSED, "no ticket")  # before it is accepted: HTTP 403
         return None
