@@ -17,7 +17,7 @@ from typing import Any
 
 from chaos.processes import redirect
 from chaos.remote import remote_backend
-from chaos.tripwires import Kill, wired
+from chaos.tripwires import Kill, wire_docker, wired
 from pydantic import SecretStr
 
 from agentscope_runtime.sandbox_manager.api import create_app
@@ -86,6 +86,7 @@ def main(plan: Plan) -> None:
 
 
 def _lay_wires(plan: Plan) -> None:
+    wire_docker(plan.kill)
     make_backend = _get("lifespan:_make_backend")
 
     def backend(settings: Settings, owner: Owner) -> Backend:

@@ -6,8 +6,9 @@ import asyncio
 import signal
 from collections.abc import Iterable
 
+from chaos.manager_process import ManagerProcess
 from chaos.tripwires import Kill
-from chaos.world import ManagerProcess, World
+from chaos.world import World
 
 REACHED_WITHIN = 1.5
 """Seconds in which sessions that live come by every point that they come by at all."""
@@ -15,7 +16,7 @@ LONGEST_LIFE = 0.4
 """Seconds after its start in which a manager is killed at random."""
 
 
-async def kill_at(world: World, kill: Kill, one: ManagerProcess) -> bool:
+async def kill_at(world: World, kill: Kill, one: ManagerProcess, *, within: float = REACHED_WITHIN) -> bool:
     """Start a manager that dies at a point, and let sessions live until then; tell whether it came to that point."""
     if kill.when == "in":
         await world.engine.arm(kill.point.removeprefix("engine."), kill.nth)
@@ -23,7 +24,7 @@ async def kill_at(world: World, kill: Kill, one: ManagerProcess) -> bool:
     else:
         one.start(kill)
     async with world.busy():
-        reached = await one.died(REACHED_WITHIN)
+        reached = await one.died(within)
     if reached:
         world.note(str(kill))
     else:
@@ -35,11 +36,11 @@ async def kill_at(world: World, kill: Kill, one: ManagerProcess) -> bool:
     return reached
 
 
-async def kill_at_random(world: World, one: ManagerProcess) -> None:
+async def kill_at_random(world: World, one: ManagerProcess, *, longest: float = LONGEST_LIFE) -> None:
     """Start a manager unless it runs, let sessions live for a moment, and kill it wherever it is."""
     if not one.lives:
         one.start()
-    life = world.dice.uniform(0.0, LONGEST_LIFE)
+    life = world.dice.uniform(0.0, longest)
     async with world.busy():
         await asyncio.sleep(life)
         one.kill(signal.SIGKILL)
@@ -64,11 +65,13 @@ async def all_is_well(world: World) -> None:
     await world.everybody_leaves()
 
 
-async def kill_at_all(world: World, kills: Iterable[Kill], *, look_every: int = 5) -> list[Kill]:
+async def kill_at_all(
+    world: World, kills: Iterable[Kill], *, look_every: int = 5, within: float = REACHED_WITHIN
+) -> list[Kill]:
     """Kill a manager at each of these points, and look at times whether all is well; return those not come by."""
     missed = []
     for number, kill in enumerate(kills, 1):
-        if not await kill_at(world, kill, world.dice.choice(world.victims or world.managers)):
+        if not await kill_at(world, kill, world.dice.choice(world.victims or world.managers), within=within):
             missed.append(kill)
         if not number % look_every:
             await all_is_well(world)

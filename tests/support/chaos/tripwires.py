@@ -10,12 +10,24 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
+from aiodocker.containers import DockerContainer, DockerContainers
+
 from agentscope_runtime.sandbox_manager.backends import Backend
+from agentscope_runtime.sandbox_manager.backends.docker_console import Console
 from agentscope_runtime.sandbox_manager.stores import Store
 
 T = TypeVar("T")
 STEPS = ("create", "start", "started", "remove")
 """In the middle of an order: the engine process kills there (`chaos.engine`)."""
+DOCKER_CALLS: dict[str, tuple[type, str]] = {
+    "docker.create": (DockerContainers, "create"),
+    "docker.attach": (Console, "attach"),
+    "docker.say": (Console, "say"),
+    "docker.start": (DockerContainer, "start"),
+    "docker.show": (DockerContainer, "show"),
+    "docker.delete": (DockerContainer, "delete"),
+}
+"""What a start and a removal consist of on the real engine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +56,11 @@ def all_kills(nth: int = 1) -> list[Kill]:
     return [*around, *(Kill(f"engine.{step}", "in", nth) for step in STEPS)]
 
 
+def docker_kills() -> list[Kill]:
+    """Return the points within a start and a removal on the real engine."""
+    return [Kill(point, when) for point in DOCKER_CALLS for when in ("before", "after")]
+
+
 class Tripwire:
     """A store or a backend that is passed on as it is, but for the wire at one operation."""
 
@@ -59,19 +76,30 @@ class Tripwire:
         if kill is None or kill.point != point or not callable(value):
             return value
 
-        @functools.wraps(value)
-        async def wired(*args: Any, **kwargs: Any) -> Any:
-            self._seen[name] += 1
-            here = self._seen[name] == kill.nth
-            if here and kill.when == "before":
-                die()
-            try:
-                return await value(*args, **kwargs)
-            finally:
-                if here and kill.when == "after":
-                    die()
+        return _wired_call(value, kill, self._seen)
 
-        return wired
+
+def _wired_call(call: Any, kill: Kill, seen: Counter[str]) -> Any:
+    @functools.wraps(call)
+    async def wired(*args: Any, **kwargs: Any) -> Any:
+        seen[kill.point] += 1
+        here = seen[kill.point] == kill.nth
+        if here and kill.when == "before":
+            die()
+        try:
+            return await call(*args, **kwargs)
+        finally:
+            if here and kill.when == "after":
+                die()
+
+    return wired
+
+
+def wire_docker(kill: Kill | None) -> None:
+    """Lay the wire around one call to the Docker Engine, if that is where this process is to die."""
+    if kill is not None and kill.point in DOCKER_CALLS:
+        owner, name = DOCKER_CALLS[kill.point]
+        setattr(owner, name, _wired_call(getattr(owner, name), kill, Counter()))
 
 
 def wired(target: T, name: str, kill: Kill | None) -> T:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
-import signal
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 from chaos import engine, manager, processes
+from chaos.manager_process import ManagerProcess
+from chaos.real import RealEngine
 from chaos.remote import Remote
 from chaos.sessions import Holdings, Session, Violation
-from chaos.tripwires import Kill
 from managers import free_port
 
 from agentscope_runtime.sandbox_manager.backends import Owner
@@ -26,52 +25,6 @@ SETTLES_WITHIN = 30.0
 """Seconds in which everything has to be as it should be, once nobody is killed any more."""
 POOL = {"base": 2, "browser": 1}
 SETTLED = ("warm", "leased", "suspended")
-
-
-@dataclass
-class ManagerProcess:
-    """One manager, which is killed and started again on the same port."""
-
-    plan: manager.Plan
-    process: processes.BaseProcess | None = None
-
-    @property
-    def url(self) -> str:
-        """Where it answers."""
-        return f"http://127.0.0.1:{self.plan.port}"
-
-    @property
-    def lives(self) -> bool:
-        """Whether the process is there."""
-        return self.process is not None and self.process.is_alive()
-
-    def start(self, kill: Kill | None = None) -> None:
-        """Start the process; it is to die at `kill`."""
-        self.end()
-        self.process = processes.start(manager.main, replace(self.plan, kill=kill))
-
-    def kill(self, sign: int = signal.SIGKILL) -> None:
-        """Send a signal, which SIGKILL nobody can refuse."""
-        if self.process is not None and self.process.pid is not None:
-            with suppress(ProcessLookupError):
-                os.kill(self.process.pid, sign)
-
-    async def died(self, within: float) -> bool:
-        """Wait for the end of the process; tell whether it came."""
-        if self.process is None:
-            return True
-        return await processes.ended(self.process, within)
-
-    def end(self) -> None:
-        """Leave no process."""
-        process, self.process = self.process, None
-        if process is not None:
-            processes.finish(process)
-
-    def log(self) -> str:
-        """Return the end of what it said."""
-        path = self.plan.state_dir / f"manager-{self.plan.port}.log"
-        return path.read_text(errors="replace")[-6000:] if path.exists() else ""
 
 
 @dataclass
@@ -95,7 +48,9 @@ class World:
     dice: random.Random
     http: aiohttp.ClientSession
     engine: Any
-    """The engine process's own calls: see `engine.EngineProcess`."""
+    """The engine process's own calls: see `engine.EngineProcess`; or `real.RealEngine`."""
+    pool: Mapping[str, int] = field(default_factory=lambda: POOL)
+    """What each installation keeps warm."""
     installations: list[Installation] = field(default_factory=list)
     holdings: Holdings = field(default_factory=Holdings)
     killed: list[str] = field(default_factory=list)
@@ -152,9 +107,9 @@ class World:
         return found
 
     @asynccontextmanager
-    async def busy(self, kinds: Sequence[str] = tuple(POOL)) -> AsyncIterator[None]:
+    async def busy(self) -> AsyncIterator[None]:
         """Let the sessions live while the context is open; what went wrong with one of them is raised."""
-        tasks = [asyncio.create_task(each.live(kinds)) for each in self.sessions]
+        tasks = [asyncio.create_task(each.live(list(self.pool))) for each in self.sessions]
         tasks.append(asyncio.create_task(self._trouble()))
         try:
             yield
@@ -202,9 +157,9 @@ class World:
         leased = {each["sandbox_id"] for lease in leases for each in lease["sandboxes"]}
         free = {
             kind: sum(each["state"] == "warm" and each["sandbox_type"] == kind for each in records.values())
-            for kind in POOL
+            for kind in self.pool
         }
-        targets = {kind: target * len(self.installations) for kind, target in POOL.items()}
+        targets = {kind: target * len(self.installations) for kind, target in self.pool.items()}
         troubles = {
             "on their way": unsettled,
             "leaked containers": sorted(containers.keys() - up),
@@ -215,14 +170,14 @@ class World:
         }
         return "; ".join(f"{name}: {trouble}" for name, trouble in troubles.items() if trouble)
 
-    async def everybody_connects(self, kinds: Sequence[str] = tuple(POOL)) -> None:
+    async def everybody_connects(self) -> None:
         """Check that each session gets boxes, and can use them.
 
         Raises:
             Violation: One does not, or not its own.
         """
         for session in self.sessions:
-            if not await session.connect(kinds):
+            if not await session.connect(list(self.pool)):
                 raise Violation(f"{session.name} cannot connect: {session.holdings.done}")
             for _ in range(2):
                 if not await session.use():
@@ -235,17 +190,54 @@ class World:
                 raise Violation(f"{session.name} cannot release")
         await self.settle()
         left, volumes = await self.engine.containers(), await self.engine.volumes()
-        if len(left) != sum(POOL.values()) * len(self.installations) or volumes:
+        if len(left) != sum(self.pool.values()) * len(self.installations) or volumes:
             raise Violation(f"left after all sessions left: {sorted(left)}, {volumes}")
+
+    async def empty(self, *, within: float) -> None:
+        """Wait until nothing is left on the engine, though no manager runs.
+
+        Raises:
+            Violation: Something is.
+        """
+        loop = asyncio.get_running_loop()
+        give_up = loop.time() + within
+        while left := [*await self.engine.containers(), *await self.engine.volumes()]:
+            if loop.time() > give_up:
+                raise Violation(f"left by a killed manager: {left}")
+            await asyncio.sleep(0.2)
 
     def report(self) -> str:
         """Return what was done and killed."""
         return f"seed {self.seed}: {len(self.killed)} kills; sessions: {dict(self.holdings.done.most_common())}"
 
 
+async def _engine_process(stack: AsyncExitStack, socket: Path, seed: int) -> Remote:
+    log = socket.with_suffix(".log")
+    stack.callback(processes.finish, processes.start(engine.main, str(socket), seed, log))
+    remote = Remote(str(socket), Owner("", "test"))
+    stack.push_async_callback(remote.aclose)
+    while not socket.exists():  # noqa: ASYNC110 - it is another process that makes it
+        await asyncio.sleep(0.01)
+    return remote
+
+
+def _real_engine(stack: AsyncExitStack, states: list[Path]) -> RealEngine:
+    seen = RealEngine(states)
+    stack.push_async_callback(seen.aclose)
+    stack.push_async_callback(seen.sweep)
+    return seen
+
+
 @asynccontextmanager
 async def world(
-    folder: Path, *, seed: int, installations: int = 1, sessions: int = 4, **settings: Any
+    folder: Path,
+    *,
+    seed: int,
+    installations: int = 1,
+    sessions: int = 4,
+    pool: Mapping[str, int] = POOL,
+    real: bool = False,
+    **settings: Any,
 ) -> AsyncIterator[World]:
     """Start an engine, and make managers and sessions; the managers are started by the test.
 
@@ -254,24 +246,22 @@ async def world(
         seed: Of all dice.
         installations: How many there are on the engine, of one manager each.
         sessions: Of each installation.
+        pool: What each installation keeps warm.
+        real: Whether boxes are containers of the real engine.
         settings: Of the managers.
     """
     dice = random.Random(seed)  # noqa: S311 - dice, no secret
     socket = folder / "engine.sock"
-    values = {"pool_size": POOL, "watcher_scan_interval": 0.1, **settings}
+    values = {"pool_size": dict(pool), "watcher_scan_interval": 0.1, **settings}
+    states = [folder / f"state-{number}" for number in range(installations)]
     async with AsyncExitStack() as stack:
-        stack.callback(processes.finish, processes.start(engine.main, str(socket), seed, folder / "engine.log"))
-        remote = Remote(str(socket), Owner("", "test"))
-        stack.push_async_callback(remote.aclose)
-        while not socket.exists():  # noqa: ASYNC110 - it is another process that makes it
-            await asyncio.sleep(0.01)
+        seen = _real_engine(stack, states) if real else await _engine_process(stack, socket, seed)
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=2.0)
         http = await stack.enter_async_context(aiohttp.ClientSession(timeout=timeout))
-        made = World(folder, seed, dice, http, remote)
-        for number in range(installations):
-            state = folder / f"state-{number}"
+        made = World(folder, seed, dice, http, seen, pool)
+        for number, state in enumerate(states):
             state.mkdir(mode=0o700, exist_ok=True)
-            one = ManagerProcess(manager.Plan(state, free_port(), str(socket), settings=values))
+            one = ManagerProcess(manager.Plan(state, free_port(), "" if real else str(socket), settings=values))
             stack.callback(one.end)
             installation = Installation([one])
             for each in range(sessions):

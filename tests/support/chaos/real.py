@@ -1,0 +1,64 @@
+"""The real Docker Engine as chaos tests see it: what is left there of the installations of one test."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import aiodocker
+
+from agentscope_runtime.sandbox_manager.backends import Labels, Owner
+
+
+class RealEngine:
+    """Answers what `engine.EngineProcess` does, for what these installations have."""
+
+    def __init__(self, states: list[Path]) -> None:
+        self._states = states
+        self._docker = aiodocker.Docker()
+
+    async def aclose(self) -> None:
+        """Hang up."""
+        await self._docker.close()
+
+    async def containers(self) -> dict[str, tuple[Owner, bool]]:
+        """Return all containers: whose each is, and whether it runs."""
+        found = {}
+        for installation in self._installations():
+            filters = json.dumps({"label": [f"{Labels.INSTALLATION}={installation}"]})
+            for container in await self._docker.containers.list(all=True, filters=filters):
+                labels = container["Labels"]
+                owner = Owner(installation, labels[Labels.MANAGER])
+                found[labels[Labels.SANDBOX_ID]] = (owner, container["State"] == "running")
+        return found
+
+    async def volumes(self) -> list[str]:
+        """Return the names of all volumes that no container uses."""
+        found = []
+        for installation in self._installations():
+            filters = {"label": [f"{Labels.INSTALLATION}={installation}"], "dangling": ["true"]}
+            volumes = self._docker.volumes
+            listed = await volumes.list(filters=filters)  # type: ignore[no-untyped-call]
+            found += [volume["Name"] for volume in listed["Volumes"] or ()]
+        return found
+
+    async def die(self, sandbox_id: str, *, quietly: bool = False) -> None:
+        """Kill a container's programs, if it is there; the engine always tells."""
+        del quietly
+        try:
+            await self._docker.containers.container(sandbox_id).kill()
+        except aiodocker.DockerError as e:
+            if e.status not in (404, 409):
+                raise
+
+    async def fail_start(self) -> None:
+        """Do nothing: starts fail often enough."""
+
+    async def sweep(self) -> None:
+        """Remove what a test that failed left."""
+        for sandbox_id in await self.containers():
+            await self._docker.containers.container(sandbox_id).delete(force=True, v=True)
+
+    def _installations(self) -> list[str]:
+        files = (state / "installation" for state in self._states)
+        return [file.read_text().strip() for file in files if file.exists()]
