@@ -6,7 +6,7 @@ import pytest
 from stores import ALICE, BOB, CAROL, ENDING, claim, draft, ids, leased, starting, states, warm
 
 from agentscope_runtime.sandbox.errors import PoolExhausted, SandboxNotFound
-from agentscope_runtime.sandbox_manager.states import Lease, State
+from agentscope_runtime.sandbox_manager.states import Lease, Limits, State
 from agentscope_runtime.sandbox_manager.stores import Claim, Store
 
 
@@ -142,10 +142,10 @@ async def test_nothing_is_recorded_above_the_limit(store: Store) -> None:
     """Starts for the pool and for sessions count, warm and leased ones, too; stopping ones do not."""
     (held,) = await leased(store, ALICE, "base")
     await warm(store, "base")
-    assert not await store.record_start(draft(), limit=2)
-    assert await store.record_start(draft(), limit=3)
+    assert not await store.record_start(draft(), limits=Limits(2))
+    assert await store.record_start(draft(), limits=Limits(3))
     await store.mark_stopping(held, ENDING)
-    assert await store.record_start(draft(), limit=3)
+    assert await store.record_start(draft(), limits=Limits(3))
 
 
 async def test_a_claim_above_the_limit_changes_nothing(store: Store) -> None:
@@ -154,10 +154,10 @@ async def test_a_claim_above_the_limit_changes_nothing(store: Store) -> None:
     await warm(store)
     before = await store.sandboxes()
     with pytest.raises(PoolExhausted, match="all 2 sandboxes") as refused:
-        await claim(store, BOB, "base", "browser", limit=2)
+        await claim(store, BOB, "base", "browser", limits=Limits(2))
     assert refused.value.extras["retry_after"] > 0
     assert await store.sandboxes() == before
-    assert (await claim(store, CAROL, "base", limit=2)).lease is not None
+    assert (await claim(store, CAROL, "base", limits=Limits(2))).lease is not None
 
 
 async def test_a_claim_displaces_free_members_of_other_kinds(store: Store) -> None:
@@ -165,13 +165,13 @@ async def test_a_claim_displaces_free_members_of_other_kinds(store: Store) -> No
     (held,) = await leased(store, ALICE, "base")
     promised = (await claim(store, BOB, "extra")).begun[0].sandbox_id
     idle, under_way = await warm(store), await starting(store)
-    claimed = await claim(store, CAROL, "browser", limit=4)
+    claimed = await claim(store, CAROL, "browser", limits=Limits(4))
     assert [record.sandbox_id for record in claimed.displaced] == [under_way]
     assert len(claimed.begun) == 1
-    claimed = await claim(store, ALICE, "extra", limit=4)
+    claimed = await claim(store, ALICE, "extra", limits=Limits(4))
     assert [record.sandbox_id for record in claimed.displaced] == [idle]
     with pytest.raises(PoolExhausted):
-        await claim(store, CAROL, "extra", limit=4)
+        await claim(store, CAROL, "extra", limits=Limits(4))
     assert (await states(store))[held] is State.LEASED
     assert (await states(store))[promised] is State.STARTING
     with pytest.raises(SandboxNotFound, match="made room"):
@@ -181,7 +181,7 @@ async def test_a_claim_displaces_free_members_of_other_kinds(store: Store) -> No
 async def test_a_claim_does_not_displace_what_it_takes(store: Store) -> None:
     """Of two warm ones of a kind it takes one, and the other makes room for its second kind."""
     first, second = await warm(store), await warm(store)
-    claimed = await claim(store, ALICE, "base", "browser", limit=2)
+    claimed = await claim(store, ALICE, "base", "browser", limits=Limits(2))
     assert [record.sandbox_id for record in claimed.displaced] == [second]
     await store.mark_ready(claimed.begun[0].sandbox_id)
-    assert ids(await claim(store, ALICE, "base", "browser", limit=2))[0] == first
+    assert ids(await claim(store, ALICE, "base", "browser", limits=Limits(2)))[0] == first

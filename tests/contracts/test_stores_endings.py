@@ -7,7 +7,7 @@ from stores import ALICE, BOB, CAROL, DEATH, ENDING, claim, ids, leased, startin
 
 from agentscope_runtime.sandbox.errors import SandboxDied, SandboxNotFound
 from agentscope_runtime.sandbox_manager.states import Address, Census, LeaseKey, State
-from agentscope_runtime.sandbox_manager.stores import Store
+from agentscope_runtime.sandbox_manager.stores import GivenBack, Store
 
 
 async def test_giving_back_undoes_promises_and_no_lease(store: Store) -> None:
@@ -121,11 +121,11 @@ async def test_ending_a_lease_returns_what_to_destroy_and_undoes_promises(store:
     (base,) = await leased(store, ALICE, "base")
     browser = await warm(store, "browser")
     await claim(store, ALICE, "base", "browser", "extra")
-    ended = await store.end_lease(ALICE, ENDING)
+    ended = (await store.end_lease(ALICE, ENDING)).ended
     assert [record.sandbox_id for record in ended] == [base]
     assert (await states(store))[base] is State.STOPPING
     assert (await store.get(browser)).key is None
-    assert await store.end_lease(ALICE, ENDING) == ()
+    assert await store.end_lease(ALICE, ENDING) == GivenBack()
 
 
 async def test_leases_of_others_are_not_ended(store: Store) -> None:

@@ -102,7 +102,7 @@ async def test_what_nobody_waits_for_any_more_is_ended(store: Store) -> None:
     await claim(store, CAROL, "base")
     given = await store.give_back(ALICE, ["base"])
     assert ([record.sandbox_id for record in given.ended], given.served) == ([starts.sandbox_id], ())
-    ended = await store.end_lease(BOB, ENDING)
+    ended = (await store.end_lease(BOB, ENDING)).ended
     assert {record.sandbox_id for record in ended} == {ready.sandbox_id, other.sandbox_id}
     with pytest.raises(SandboxNotFound, match="did not wait for it"):
         await store.get(ready.sandbox_id)

@@ -14,7 +14,7 @@ from agentscope_runtime.sandbox.errors import SandboxError, StartFailed
 from agentscope_runtime.sandbox_manager.backends.fake import FakeBackend
 from agentscope_runtime.sandbox_manager.launcher import SLOW_AFTER, Launcher
 from agentscope_runtime.sandbox_manager.means import Means, Policy
-from agentscope_runtime.sandbox_manager.states import SandboxRecord
+from agentscope_runtime.sandbox_manager.states import Limits, SandboxRecord
 from agentscope_runtime.sandbox_manager.stores.memory import MemoryStore
 
 
@@ -37,7 +37,7 @@ class Bench:
         records = []
         for name in names:
             record = replace(self.means.draft("base"), sandbox_id=name, key=key(name) if urgent else None)
-            assert await self.means.store.record_start(record, limit=0)
+            assert await self.means.store.record_start(record, limits=Limits(0))
             records.append(record)
         self.launcher.submit(records)
 
@@ -97,7 +97,7 @@ async def test_a_few_at_a_time() -> None:
 @virtual
 async def test_no_more_containers_than_the_limit_until_one_is_known_to_be_gone() -> None:
     """One that is just being removed counts: the engine still has it."""
-    async with bench(Policy(parallel=4, limit=1)) as b:
+    async with bench(Policy(parallel=4, limits=Limits(1))) as b:
         await b.submit("old", "new")
         await asyncio.sleep(100)
         assert b.order == ["old"]

@@ -17,7 +17,7 @@ from agentscope_runtime.sandbox_manager.lifespan import running
 from agentscope_runtime.sandbox_manager.liveness import Liveness
 from agentscope_runtime.sandbox_manager.pool import Pool
 from agentscope_runtime.sandbox_manager.settings import Settings
-from agentscope_runtime.sandbox_manager.states import LeaseKey
+from agentscope_runtime.sandbox_manager.states import LeaseKey, Limits
 
 KEY = LeaseKey("u1", "s1")
 
@@ -172,7 +172,7 @@ async def test_warm_claims_are_fast(tmp_path: Path) -> None:
         store = pool.store
         for _ in range(size):
             draft = pool._means.draft("base")
-            await store.record_start(draft, limit=0)
+            await store.record_start(draft, limits=Limits(0))
             await store.mark_ready(draft.sandbox_id)
         began = time.perf_counter()
         for number in range(size):

@@ -21,18 +21,18 @@ from virtual_time import VirtualTimeLoop, settle
 
 from agentscope_runtime.sandbox.errors import BackendUnavailable, ImageMissing, SandboxError, StartFailed
 from agentscope_runtime.sandbox_manager.means import Policy
-from agentscope_runtime.sandbox_manager.states import Lease, LeaseKey, State
+from agentscope_runtime.sandbox_manager.states import Lease, LeaseKey, Limits, State
 
 T = TypeVar("T")
 HELD = ("create", "start", "started", "ready", "remove")
 FAILURES: tuple[type[Exception], ...] = (StartFailed, BackendUnavailable, ImageMissing, RuntimeError)
 SESSIONS = tuple(key(f"s{number}", user) for number in range(3) for user in ("u1", "u2"))
 POLICIES = (
-    Policy(targets={"base": 2, "browser": 1}, limit=4, parallel=2),
-    Policy(targets={"base": 1}, limit=0, parallel=1),
-    Policy(targets={}, limit=2, parallel=2),
-    Policy(targets={"base": 1}, limit=1, parallel=2),
-    Policy(targets={"base": 2}, limit=3, parallel=4),
+    Policy(targets={"base": 2, "browser": 1}, limits=Limits(4), parallel=2),
+    Policy(targets={"base": 1}, limits=Limits(0), parallel=1),
+    Policy(targets={}, limits=Limits(2), parallel=2),
+    Policy(targets={"base": 1}, limits=Limits(1), parallel=2),
+    Policy(targets={"base": 2}, limits=Limits(3), parallel=4),
 )
 any_kinds = st.lists(st.sampled_from(["base", "browser", "extra"]), min_size=1, max_size=3, unique=True)
 # Mostly the same kind, so that sessions compete for it.
@@ -198,11 +198,11 @@ class PoolMachine(RuleBasedStateMachine):
     @invariant()
     def never_above_the_limit(self) -> None:
         """Neither in the records nor on the engine."""
-        if not hasattr(self, "world") or not self.policy.limit:
+        if not hasattr(self, "world") or not self.policy.limits.total:
             return
         records = self.do(self.world.pool.sandboxes())
-        assert sum(record.state is not State.STOPPING for record in records) <= self.policy.limit
-        assert len(self.world.containers) <= self.policy.limit
+        assert sum(record.state is not State.STOPPING for record in records) <= self.policy.limits.total
+        assert len(self.world.containers) <= self.policy.limits.total
 
     @invariant()
     def nothing_is_lost(self) -> None:

@@ -11,6 +11,7 @@ from virtual_time import settle, virtual
 from agentscope_runtime.sandbox.errors import PoolExhausted, StartFailed, Unavailable
 from agentscope_runtime.sandbox_manager.events import LeaseGranted
 from agentscope_runtime.sandbox_manager.means import Policy
+from agentscope_runtime.sandbox_manager.states import Limits
 
 
 @virtual
@@ -76,7 +77,7 @@ async def test_a_faster_start_serves_the_longest_waiting() -> None:
 @virtual
 async def test_the_limit_refuses_and_says_when_to_come_again() -> None:
     """At the limit a connect fails at once with a retry time, and changes nothing: neither kind is held."""
-    async with world(Policy(limit=2)) as w:
+    async with world(Policy(limits=Limits(2))) as w:
         await w.pool.connect(key("s1"), ["base"])
         with pytest.raises(PoolExhausted, match="MAX_SANDBOX_INSTANCES") as refused:
             await w.pool.connect(key("s2"), ["base", "browser"])
@@ -88,7 +89,7 @@ async def test_the_limit_refuses_and_says_when_to_come_again() -> None:
 @virtual
 async def test_a_lease_displaces_a_warm_member_of_another_kind() -> None:
     """A full pool of one kind does not lock out sessions of another; never are there more containers than allowed."""
-    async with world(Policy(targets={"base": 2}, limit=2)) as w:
+    async with world(Policy(targets={"base": 2}, limits=Limits(2))) as w:
         await filled(w, ready=2)
         w.script.takes["remove"] = 1.0
         most = 0
@@ -110,7 +111,7 @@ async def test_a_lease_displaces_a_warm_member_of_another_kind() -> None:
 @virtual
 async def test_release_gives_room_to_the_next_session() -> None:
     """After a release at the limit, the next connect is admitted, and its start waits for the removal."""
-    async with world(Policy(limit=1)) as w:
+    async with world(Policy(limits=Limits(1))) as w:
         await w.pool.connect(key("s1"), ["base"])
         w.script.takes["remove"] = 0.2
         await w.pool.release(key("s1"))
@@ -149,7 +150,7 @@ async def test_a_start_that_hangs_does_not_hold_up_other_kinds() -> None:
 @virtual
 async def test_a_cancelled_caller_gives_its_place_back() -> None:
     """Who leaves while a start is under way leaves nothing behind: no lease, no record, no container."""
-    async with world(Policy(limit=1)) as w:
+    async with world(Policy(limits=Limits(1))) as w:
         w.script.takes["start"] = 5.0
         waiting = asyncio.create_task(w.pool.connect(key("s1"), ["base"]))
         await asyncio.sleep(1.0)

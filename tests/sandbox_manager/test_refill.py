@@ -12,6 +12,7 @@ from agentscope_runtime.sandbox.errors import BackendUnavailable, StartFailed
 from agentscope_runtime.sandbox_manager.events import RefillDelayed
 from agentscope_runtime.sandbox_manager.means import Policy
 from agentscope_runtime.sandbox_manager.refill import FIRST_PAUSE, LAST_PAUSE
+from agentscope_runtime.sandbox_manager.states import Limits
 
 
 @virtual
@@ -107,7 +108,7 @@ async def test_a_session_tries_even_while_the_pool_pauses() -> None:
 @virtual
 async def test_the_pool_fills_again_when_the_limit_lets_it() -> None:
     """At the limit the pool gives way to sessions; after their release it is full again."""
-    async with world(Policy(targets={"base": 2}, limit=2)) as w:
+    async with world(Policy(targets={"base": 2}, limits=Limits(2))) as w:
         await asyncio.sleep(1)
         for number in range(2):
             await w.pool.connect(key(f"s{number}"), ["browser"])

@@ -6,13 +6,17 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from agentscope_runtime.sandbox.wire import LeaseOptions
-from agentscope_runtime.sandbox_manager.states import NO_OPTIONS, Ending, LeaseKey, SandboxRecord, State, Wish
+from agentscope_runtime.sandbox_manager.states import NO_OPTIONS, Ending, LeaseKey, Limits, SandboxRecord, State, Wish
 from agentscope_runtime.sandbox_manager.stores import Claim, Store
 from agentscope_runtime.sandbox_manager.stores.memory import MemoryStore
 
+ME, OTHER = "mgr-me", "mgr-other"
+NONE = Limits()
+LONG_AGO = 1.0
+
 
 async def _memory() -> Store:
-    return MemoryStore()
+    return MemoryStore(ME)
 
 
 STORES: dict[str, Callable[[], Awaitable[Store]]] = {"memory": _memory}
@@ -30,13 +34,13 @@ def draft(kind: str = "base") -> SandboxRecord:
     """Make a record of a sandbox that nobody knows yet."""
     global _count
     _count += 1
-    return SandboxRecord(f"sbx-{_count:020}", kind, State.STARTING, f"image-{kind}", float(_count), "token")
+    return SandboxRecord(f"sbx-{_count:020}", kind, State.STARTING, f"image-{kind}", float(_count), "token", manager=ME)
 
 
 async def starting(store: Store, kind: str = "base") -> str:
     """Record a start for the pool."""
     record = draft(kind)
-    assert await store.record_start(record, limit=0)
+    assert await store.record_start(record, limits=NONE)
     return record.sandbox_id
 
 
@@ -51,7 +55,7 @@ async def claim(
     store: Store,
     key: LeaseKey,
     *kinds: str,
-    limit: int = 0,
+    limits: Limits = NONE,
     now: float = 100.0,
     drafts: bool = True,
     options: LeaseOptions = NO_OPTIONS,
@@ -59,7 +63,7 @@ async def claim(
 ) -> Claim:
     """Claim these kinds, with drafts for all."""
     made = {kind: replace(draft(kind), volume=volume) for kind in kinds} if drafts else {}
-    return await store.claim(Wish(key, kinds, options), made, limit=limit, now=now)
+    return await store.claim(Wish(key, kinds, options), made, limits=limits, now=now)
 
 
 def ids(claimed: Claim) -> list[str]:
@@ -73,6 +77,15 @@ async def leased(store: Store, key: LeaseKey, *kinds: str, now: float = 100.0) -
     for kind in kinds:
         await warm(store, kind)
     return ids(await claim(store, key, *kinds, drafts=False, now=now))
+
+
+async def suspended(store: Store, key: LeaseKey, kind: str = "base", now: float = 200.0) -> str:
+    """Give `key` a lease that is suspended since `now`."""
+    (sandbox_id,) = await leased(store, key, kind, now=LONG_AGO)
+    for lease in await store.suspend_idle(idle_since=LONG_AGO):
+        for record in lease.sandboxes:
+            assert await store.mark_suspended(record.sandbox_id, now=now) is not None
+    return sandbox_id
 
 
 async def states(store: Store) -> dict[str, State]:

@@ -17,6 +17,7 @@
     ├── CallTimeout               the call took longer than it was given
     ├── Unavailable               nothing wrong with the call; later, or elsewhere, it may work
     │   ├── PoolExhausted         every sandbox that the limit allows is taken
+    │   ├── QuotaExceeded         this user has as many as one user may have
     │   ├── ImageMissing          `make images` was not run, or built another tag
     │   ├── StartFailed           the container started and never became ready
     │   ├── BackendUnavailable    Docker does not answer
@@ -155,6 +156,12 @@ class PoolExhausted(Unavailable):
     """Every sandbox that the limit allows is taken."""
 
     code, title = "pool_exhausted", "Pool exhausted"
+
+
+class QuotaExceeded(Unavailable):
+    """This user has as many sandboxes as one user may have."""
+
+    code, status, title = "quota_exceeded", 429, "Quota exceeded"
 
 
 class ImageMissing(Unavailable):

@@ -33,7 +33,7 @@ class Launcher:
         """Prepare.
 
         Args:
-            means: Policy `parallel` bounds how many are brought up at a time; policy `limit` bounds how many
+            means: Policy `parallel` bounds how many are brought up at a time; policy `limits.total` bounds how many
                 containers exist, those that are just being removed included (the store does not count these).
             on_ready: Awaited with the record and the seconds it took.
             on_failed: Awaited with the record as submitted, and why.
@@ -92,7 +92,7 @@ class Launcher:
     def _pump(self) -> None:
         policy = self._means.policy
         while not self._closed and len(self._tasks) - len(self._slow) < policy.parallel:
-            if policy.limit and len(self._existing) >= policy.limit:
+            if 0 < policy.limits.total <= len(self._existing):
                 return
             queue = self._urgent or self._queued
             if not queue:

@@ -27,6 +27,7 @@ from agentscope_runtime.sandbox_manager.reaper import Reaper
 from agentscope_runtime.sandbox_manager.reconcile import Reconciler
 from agentscope_runtime.sandbox_manager.resolution import Resolution
 from agentscope_runtime.sandbox_manager.settings import Settings
+from agentscope_runtime.sandbox_manager.states import Limits
 from agentscope_runtime.sandbox_manager.stores import Store
 from agentscope_runtime.sandbox_manager.stores.memory import MemoryStore
 from agentscope_runtime.sandbox_manager.undertaker import undertaker
@@ -65,7 +66,7 @@ async def running(
         session = await stack.enter_async_context(box_session())
         boxes = Boxes(session)
         means = Means(
-            store=store or MemoryStore(),
+            store=store or MemoryStore(owner.manager),
             backend=backend,
             doorbell=boxes,
             kinds=registered_kinds(watchdog_seconds=settings.watchdog_seconds, ca_bundle=settings.box_ca_bundle),
@@ -129,7 +130,7 @@ async def _forever(name: str, run: Callable[[], Awaitable[None]]) -> None:
 def _policy(settings: Settings) -> Policy:
     return Policy(
         targets=settings.pool_targets(),
-        limit=settings.max_sandbox_instances,
+        limits=Limits(total=settings.max_sandbox_instances),
         parallel=settings.refill_parallel,
         start_timeout=settings.start_timeout,
         idle_timeout=settings.heartbeat_timeout,

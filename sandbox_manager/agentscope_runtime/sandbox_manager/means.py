@@ -15,7 +15,7 @@ from agentscope_runtime.sandbox_manager.backends import Backend
 from agentscope_runtime.sandbox_manager.events import Events
 from agentscope_runtime.sandbox_manager.identity import Identity
 from agentscope_runtime.sandbox_manager.kinds import Kinds
-from agentscope_runtime.sandbox_manager.states import SandboxRecord, State, Wish
+from agentscope_runtime.sandbox_manager.states import Limits, SandboxRecord, State, Wish
 from agentscope_runtime.sandbox_manager.stores import Store
 
 Clock = Callable[[], float]
@@ -52,8 +52,7 @@ class Policy:
 
     targets: Mapping[str, int] = field(default_factory=dict)
     """Free sandboxes to keep, by kind."""
-    limit: int = 0
-    """Most that may be STARTING, WARM or LEASED; 0 is no limit."""
+    limits: Limits = field(default_factory=Limits)
     parallel: int = 2
     """Starts at the same time."""
     start_timeout: float = 60.0
@@ -107,13 +106,16 @@ class Means:
             UnknownSandboxType: Nobody registered such a kind.
         """
         sandbox_id = _name("sbx")
+        blueprint = self.kinds(sandbox_type)
         return SandboxRecord(
             sandbox_id=sandbox_id,
             sandbox_type=sandbox_type,
             state=State.STARTING,
-            image=self.kinds(sandbox_type).image,
+            image=blueprint.image,
             created_at=self.clock(),
             token=self.identity.box_token(sandbox_id),
+            manager=self.store.manager,
+            memory=blueprint.memory,
         )
 
 

@@ -19,10 +19,9 @@ from agentscope_runtime.sandbox.errors import (
     NotFound,
     SandboxDied,
     SandboxError,
-    StartFailed,
     Unavailable,
 )
-from agentscope_runtime.sandbox_manager.arrivals import Arrivals, Ticket
+from agentscope_runtime.sandbox_manager.arrivals import Arrivals
 from agentscope_runtime.sandbox_manager.box import Box, Boxes
 from agentscope_runtime.sandbox_manager.events import (
     Events,
@@ -39,10 +38,9 @@ from agentscope_runtime.sandbox_manager.reaper import Activity
 from agentscope_runtime.sandbox_manager.refill import Refill
 from agentscope_runtime.sandbox_manager.retirement import Retirement
 from agentscope_runtime.sandbox_manager.states import NO_OPTIONS, Census, Ending, Lease, LeaseKey, SandboxRecord, Wish
-from agentscope_runtime.sandbox_manager.stores import LEFT, Claim
+from agentscope_runtime.sandbox_manager.stores import Claim
+from agentscope_runtime.sandbox_manager.waiting import Waiting
 
-ATTEMPTS = 2
-"""Starts that a waiting session is given: one may fail by bad luck."""
 DEATH_TAKES = 1.0
 """Seconds until the engine has noticed the end of a container whose connections broke."""
 RELEASED = Ending("was released")
@@ -72,6 +70,7 @@ class Pool:
         self.launcher = Launcher(means, on_ready=self._is_ready, on_failed=self._has_failed)
         self.retirement = Retirement(means, self.launcher, self._arrivals)
         self.refill = Refill(means, self.launcher, self.retirement)
+        self._waiting = Waiting(means, self._arrivals, self.launcher, self.retirement, self.refill)
 
     @property
     def events(self) -> Events:
@@ -93,15 +92,16 @@ class Pool:
         Raises:
             UnknownSandboxType: Nobody registered such a kind.
             InvalidRequest: No kind, or one twice; or options that are not those of what it holds already.
-            PoolExhausted: The limit forbids to start what is missing.
+            QuotaExceeded: The user would have more than one user may.
+            PoolExhausted: The limits forbid to start what is missing.
             StartFailed, ImageMissing, BackendUnavailable: What is missing could not be started.
         """
         wish = Wish(key, self._checked(sandbox_types, options), options)
         began = asyncio.get_running_loop().time()
-        claim = await self.store.claim(wish, {}, limit=self._means.policy.limit, now=self._means.clock())
+        claim = await self.store.claim(wish, {}, limits=self._means.policy.limits, now=self._means.clock())
         self.refill.arrived(wish.types)
         if claim.lease is None:
-            claim = await self._wait_for(wish)
+            claim = await self._waiting.until_granted(wish)
         assert claim.lease is not None
         if claim.granted:
             for record in claim.granted:
@@ -115,10 +115,12 @@ class Pool:
     async def release(self, key: LeaseKey) -> None:
         """End what `key` holds, and what it waits for; fine if that is nothing. Destroys in the background."""
         self._arrivals.abort(key, Unavailable(f"{key} was released while it was being connected; connect again"))
-        records = await self.store.end_lease(key, RELEASED)
-        if records:
-            self.events.emit(LeaseEnded(key, tuple(record.sandbox_id for record in records), "released"))
-        self.retirement.destroy(records, RELEASED)
+        given = await self.store.end_lease(key, RELEASED)
+        if given.ended:
+            self.events.emit(LeaseEnded(key, tuple(record.sandbox_id for record in given.ended), "released"))
+        self.retirement.destroy(given.ended, RELEASED)
+        for served in given.served:
+            self._arrivals.wake(served)
         self.refill.wake()
 
     async def release_sandbox(self, sandbox_id: str) -> None:
@@ -171,7 +173,7 @@ class Pool:
         census = await self.store.census()
         policy = self._means.policy
         kinds = sorted({*census, *policy.targets, *self._hits, *self._misses})
-        return wire.PoolReport(limit=policy.limit, types={kind: self._status(kind, census) for kind in kinds})
+        return wire.PoolReport(limit=policy.limits.total, types={kind: self._status(kind, census) for kind in kinds})
 
     async def verdict(self, record: SandboxRecord) -> SandboxError:
         """Find out why a leased box does not answer; see `box.Verdict`."""
@@ -204,7 +206,7 @@ class Pool:
         await self.retirement.aclose()
         return left
 
-    # --- how a session waits
+    # --- steps
 
     def _checked(self, sandbox_types: Sequence[str], options: wire.LeaseOptions) -> tuple[str, ...]:
         types = tuple(sandbox_types)
@@ -217,40 +219,6 @@ class Pool:
             raise Unavailable(STOPPING)
         return types
 
-    async def _wait_for(self, wish: Wish) -> Claim:
-        key, types, timeout = wish.key, wish.types, self._means.policy.start_timeout
-        with self._arrivals.waiting(key, types) as ticket:
-            try:
-                async with asyncio.timeout(timeout):
-                    return await self._claim_until_granted(wish, ticket)
-            except TimeoutError as e:
-                await self._give_back(key, ticket)
-                raise StartFailed(
-                    f"not all of {', '.join(types)} were ready within {timeout:g} s; "
-                    f"{self.launcher.queued} starts are queued; see /v1/pool for failures"
-                ) from e
-            except BaseException:
-                await self._give_back(key, ticket)
-                raise
-
-    async def _claim_until_granted(self, wish: Wish, ticket: Ticket) -> Claim:
-        failures = 0
-        while True:
-            drafts = self._means.drafts(wish)
-            claim = await self.store.claim(wish, drafts, limit=self._means.policy.limit, now=self._means.clock())
-            self.retirement.destroy(claim.displaced, Ending("made room in the pool for another kind"))
-            self.launcher.submit(claim.begun)
-            self.launcher.hurry(record.sandbox_id for record in claim.awaited)
-            if claim.lease is not None:
-                return claim
-            self.refill.wake()  # what was starting for the pool may be ours now
-            try:
-                await ticket.news()
-            except StartFailed:
-                failures += 1
-                if failures == ATTEMPTS:
-                    raise
-
     async def _outfit(self, wish: Wish, claim: Claim) -> None:
         assert claim.lease is not None
         try:
@@ -260,16 +228,6 @@ class Pool:
             for record in claim.granted:
                 await self.retirement.retire(record.sandbox_id, UNFIT)
             raise
-
-    async def _give_back(self, key: LeaseKey, ticket: Ticket) -> None:
-        types = ticket.types - self._arrivals.wanted_by_others(key, ticket)
-        given = await self.store.give_back(key, sorted(types))
-        self.retirement.destroy(given.ended, LEFT)
-        for served in given.served:
-            self._arrivals.wake(served)
-        # A call that came in between may have counted on what was given back.
-        self._arrivals.wake(key)
-        self.refill.wake()
 
     async def _is_ready(self, record: SandboxRecord, took: float) -> None:
         if record.key is not None:

@@ -129,7 +129,7 @@ class Refill:
             except UnknownSandboxType as e:
                 self._means.events.emit(SandboxStartFailed("", kind, e.detail))
                 return None
-            if not await self._means.store.record_start(draft, limit=self._means.policy.limit):
+            if not await self._means.store.record_start(draft, limits=self._means.policy.limits):
                 return None  # a release makes room, and wakes us
             self._launcher.submit([draft])
         return None

@@ -13,7 +13,7 @@ from agentscope_runtime.sandbox_manager.events import RemovalFailed, SandboxRemo
 from agentscope_runtime.sandbox_manager.launcher import Launcher
 from agentscope_runtime.sandbox_manager.means import Means
 from agentscope_runtime.sandbox_manager.outfitting import say_farewell
-from agentscope_runtime.sandbox_manager.states import Ending, SandboxRecord, State
+from agentscope_runtime.sandbox_manager.states import Ending, SandboxRecord
 
 logger = logging.getLogger(__name__)
 
@@ -46,8 +46,8 @@ class Retirement:
             self._means.events.emit(
                 SandboxStopping(record.sandbox_id, record.sandbox_type, record.key, ending.reason, ending.died)
             )
-            if record.key is not None and record.state in (State.STARTING, State.WARM):
-                self._arrivals.wake(record.key)  # it was promised: the call has to claim another one
+            if record.key is not None:
+                self._arrivals.wake(record.key)  # who waits for it, or for one beside it, has to claim another one
             if record.sandbox_id not in self._tasks:
                 task = asyncio.create_task(self._remove(record, ending), name=f"remove {record.sandbox_id}")
                 self._tasks[record.sandbox_id] = task

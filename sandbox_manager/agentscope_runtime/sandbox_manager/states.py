@@ -19,16 +19,24 @@ class State(StrEnum):
     STARTING = "starting"  #: recorded; its container is asked for, or about to be, and does not answer yet
     WARM = "warm"  #: answers, and no session uses it (it may be promised to one that waits for more)
     LEASED = "leased"  #: one session holds it
+    SUSPENDING = "suspending"  #: one session holds it and does not use it; its container is being removed
+    SUSPENDED = "suspended"  #: one session holds its workspace; it has no container until it is used again
     STOPPING = "stopping"  #: on its way out; it never comes back
 
 
 MAY_BECOME: dict[State, frozenset[State]] = {
-    State.STARTING: frozenset({State.WARM, State.STOPPING}),
+    State.STARTING: frozenset({State.WARM, State.SUSPENDED, State.STOPPING}),
     State.WARM: frozenset({State.LEASED, State.STOPPING}),
-    State.LEASED: frozenset({State.STOPPING}),
+    State.LEASED: frozenset({State.SUSPENDING, State.STOPPING}),
+    State.SUSPENDING: frozenset({State.SUSPENDED, State.STOPPING}),
+    State.SUSPENDED: frozenset({State.STARTING, State.STOPPING}),
     State.STOPPING: frozenset(),
 }
-"""The moves. There is none back to WARM: a sandbox that somebody used is destroyed."""
+"""The moves. There is none back to WARM: a sandbox that somebody used is destroyed, or starts again for the same key.
+One that is to start again and could not is SUSPENDED again: its workspace outlives a failed start."""
+
+OCCUPYING = frozenset({State.STARTING, State.WARM, State.LEASED, State.SUSPENDING})
+"""States with a container, or about to have one: what limits are about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +59,19 @@ FROM_THE_START = frozenset({"shared_workspace", "environment"})
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """How much there may be at the same time, of what is OCCUPYING; 0, or a kind that is not named, is no limit."""
+
+    total: int = 0
+    per_user: int = 0
+    """Sandboxes that all sessions of one user hold or are promised, together."""
+    types: Mapping[str, int] = field(default_factory=dict)
+    """Sandboxes by kind."""
+    memory: int = 0
+    """Bytes that all of them may use, together."""
+
+
+@dataclass(frozen=True, slots=True)
 class Wish:
     """What a session asks for."""
 
@@ -58,6 +79,8 @@ class Wish:
     types: tuple[str, ...]
     """The kinds, without repeats."""
     options: wire.LeaseOptions = NO_OPTIONS
+    life: float = 0.0
+    """Seconds from its first grant after which the lease ends in any case; 0 is never."""
 
     def agreed(self, held: Iterable[SandboxRecord]) -> wire.LeaseOptions:
         """Return the options of the lease, given what the session holds: what this wish does not say stays.
@@ -118,12 +141,36 @@ class SandboxRecord:
     warm: bool = False
     """Whether its lease found it ready."""
     leased_at: float | None = None
+    """When its session got it first; that it was suspended since changes nothing."""
     last_active_at: float | None = None
+    manager: str = ""
+    """Who starts, suspends or stops it now: if that one dies, another has to finish it."""
+    restored: bool = False
+    """Whether it was suspended and started again; from then on it is nobody else's, even while it starts."""
+    paused: bool = False
+    """Whether its processes are frozen, or just about to be."""
+    suspended_at: float | None = None
+    expires_at: float | None = None
+    """When its lease ends in any case; the same for all of a lease."""
+    memory: int = 0
+    """Bytes that it may use."""
 
     @property
     def answers(self) -> bool:
         """Whether the box is up as far as the manager knows."""
         return self.state in (State.WARM, State.LEASED)
+
+    @property
+    def in_lease(self) -> bool:
+        """Whether it is a session's own, whose work is in it; not if it is only promised, or STOPPING."""
+        if self.state in (State.STARTING, State.WARM):
+            return self.restored
+        return self.state is not State.STOPPING
+
+    @property
+    def tied(self) -> bool:
+        """Whether it can serve nobody but the key that it was started for."""
+        return self.restored or self.options.needs_own
 
     def with_mcp_servers(
         self, added: Mapping[str, Any], *, overwrite: bool = False, without: str | None = None
@@ -162,6 +209,11 @@ class Lease:
     key: LeaseKey
     sandboxes: tuple[SandboxRecord, ...]
 
+    @property
+    def since(self) -> float:
+        """When the first of these was leased."""
+        return min((record.leased_at or 0.0 for record in self.sandboxes), default=0.0)
+
     def to_info(self, idle_timeout: float | None = None) -> wire.LeaseInfo:
         """Return the lease as clients see it, with the seconds after which it ends unused."""
         return wire.LeaseInfo(
@@ -197,6 +249,8 @@ class Census:
     ready: int = 0
     """WARM and free."""
     leased: int = 0
+    suspending: int = 0
+    suspended: int = 0
     stopping: int = 0
     unclaimed: int = 0
     """STARTING or WARM and promised to nobody: what the pool's target is about."""

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
-from agentscope_runtime.sandbox_manager.states import Ending, LeaseKey, SandboxRecord, State
+from agentscope_runtime.sandbox_manager.states import Ending, LeaseKey, SandboxRecord
 
 ENDINGS_KEPT = 4096
 """So many ended sandboxes can still say why they ended: about a megabyte."""
@@ -23,11 +23,11 @@ class Departed:
         self._legacies: OrderedDict[tuple[LeaseKey, str], SandboxRecord] = OrderedDict()
 
     def note(self, record: SandboxRecord, ending: Ending) -> None:
-        """Note how a sandbox ends, given its last record in use; one that dies while leased leaves its servers."""
+        """Note how a sandbox ends, given its last record in use; one that dies in a lease leaves its servers."""
         self._endings[record.sandbox_id] = ending
         while len(self._endings) > ENDINGS_KEPT:
             self._endings.popitem(last=False)
-        if record.key is None or record.state is not State.LEASED:
+        if record.key is None or not record.in_lease:
             return
         self._legacies.pop((record.key, record.sandbox_type), None)
         if ending.died:
