@@ -23,6 +23,7 @@ from agentscope_runtime.sandbox.registry import SandboxRegistry
 from agentscope_runtime.sandbox.utils import dynamic_import
 from agentscope_runtime.sandbox_manager.keys import installation_id, load_key
 from agentscope_runtime.sandbox_manager.settings import Settings, SettingsError
+from agentscope_runtime.sandbox_manager.simulation.command import main as simulate
 
 if TYPE_CHECKING:
     from agentscope_runtime.sandbox_manager.api.auth import Access
@@ -37,7 +38,10 @@ LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the server; ends the process with its status."""
+    """Run the server, or `simulate`; ends the process with its status."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["simulate"]:
+        return simulate(arguments[1:])
     options = _options(arguments)
     logging.basicConfig(level=options.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     if options.log_level != "DEBUG":
@@ -97,7 +101,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="runtime-sandbox-server",
         description="Keep sandboxes warm, lease them to sessions, and show them. Settings come from the environment; "
-        "the ones in force are printed at start.",
+        "the ones in force are printed at start. `%(prog)s simulate --help`: plan the pools without running anything.",
     )
     parser.add_argument("--host", help="address to listen on (HOST; 127.0.0.1)")
     parser.add_argument("--port", type=int, help="port to listen on (PORT; 8000; 0 takes a free one)")
