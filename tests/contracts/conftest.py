@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 import pytest
 from backend_rig import SIDES, Rig, Side
 from keeping import KEEPINGS, Keeping
+from redis_server import RedisServer
 from stores import STORES
 
 from agentscope_runtime.sandbox_manager.box import Boxes, box_session
@@ -15,9 +16,15 @@ from agentscope_runtime.sandbox_manager.stores import Store
 
 
 @pytest.fixture(params=STORES)
-async def store(request: pytest.FixtureRequest) -> Store:
+async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
     """An empty store of each kind."""
-    return await STORES[request.param]()
+
+    def redis() -> str:
+        server: RedisServer = request.getfixturevalue("redis_server")
+        return server.url
+
+    async with STORES[request.param](redis) as opened:
+        yield opened
 
 
 @pytest.fixture(params=KEEPINGS)

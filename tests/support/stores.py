@@ -2,25 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
+
+from redis.asyncio import Redis
 
 from agentscope_runtime.sandbox.wire import LeaseOptions
 from agentscope_runtime.sandbox_manager.states import NO_OPTIONS, Ending, LeaseKey, Limits, SandboxRecord, State, Wish
 from agentscope_runtime.sandbox_manager.stores import Claim, Store
 from agentscope_runtime.sandbox_manager.stores.memory import MemoryStore
+from agentscope_runtime.sandbox_manager.stores.redis.link import RedisLink, prefix_of
+from agentscope_runtime.sandbox_manager.stores.redis.store import RedisStore
 
 ME, OTHER = "mgr-me", "mgr-other"
 NONE = Limits()
 LONG_AGO = 1.0
 
 
-async def _memory() -> Store:
-    return MemoryStore(ME)
+@asynccontextmanager
+async def _memory(redis: Callable[[], str]) -> AsyncIterator[Store]:
+    yield MemoryStore(ME)
 
 
-STORES: dict[str, Callable[[], Awaitable[Store]]] = {"memory": _memory}
-"""Makes an empty store of each kind; a new one joins here, and has to pass `tests/contracts/test_stores*.py`."""
+@asynccontextmanager
+async def _redis(redis: Callable[[], str]) -> AsyncIterator[Store]:
+    async with shared(redis(), ME) as (store,):
+        yield store
+
+
+@asynccontextmanager
+async def shared(url: str, *managers: str) -> AsyncIterator[list[RedisStore]]:
+    """Open an empty store in Redis that nobody else uses, in the names of these managers."""
+    link, installation = RedisLink(url), f"test-{secrets.token_hex(8)}"
+    stores = [RedisStore(link, installation, manager) for manager in managers]
+    try:
+        await declare_whole(url, installation)
+        yield stores
+    finally:
+        await link.aclose()
+
+
+async def declare_whole(url: str, installation: str) -> None:
+    """Say what the leader of an installation says when it has looked for what there is."""
+    async with Redis.from_url(url) as redis:
+        await redis.set(f"{prefix_of(installation)}whole", "epoch")
+
+
+STORES: dict[str, Callable[[Callable[[], str]], AbstractAsyncContextManager[Store]]] = {
+    "memory": _memory,
+    "redis": _redis,
+}
+"""Opens an empty store of each kind, given how to get the address of a Redis; a new one joins here, and has to pass
+`tests/contracts/test_stores*.py`."""
 
 ENDING = Ending("was released")
 DEATH = Ending("ended with exit code 137", died=True)

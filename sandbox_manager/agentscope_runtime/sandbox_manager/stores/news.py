@@ -40,8 +40,15 @@ class Stopped:
 
 
 @dataclass(frozen=True, slots=True)
+class Taken:
+    """A free sandbox was promised to a session: the pool has one less."""
+
+    sandbox_type: str
+
+
+@dataclass(frozen=True, slots=True)
 class Room:
     """There may be room where there was none, or news was missed: who waits for room tries again."""
 
 
-News = Woken | Failed | Stopped | Room
+News = Woken | Failed | Stopped | Taken | Room

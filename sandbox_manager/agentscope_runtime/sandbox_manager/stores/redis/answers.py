@@ -7,11 +7,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from agentscope_runtime.sandbox.errors import SandboxError, SandboxNotFound
-from agentscope_runtime.sandbox_manager.states import Census, Ending, Lease, LeaseKey, Limits, SandboxRecord, State, Wish
+from agentscope_runtime.sandbox.wire import LeaseOptions
+from agentscope_runtime.sandbox_manager.states import (
+    Census,
+    Ending,
+    Lease,
+    LeaseKey,
+    Limits,
+    SandboxRecord,
+    State,
+    Wish,
+)
 from agentscope_runtime.sandbox_manager.stores import GivenBack, refusals
 from agentscope_runtime.sandbox_manager.stores.news import Failed, News, Room, Stopped, Taken, Woken
 from agentscope_runtime.sandbox_manager.stores.redis.records import load, load_key, load_options
-from agentscope_runtime.sandbox.wire import LeaseOptions
 
 
 def limits_of(limits: Limits) -> dict[str, Any]:
@@ -113,8 +122,8 @@ def news(message: str, me: str) -> Iterator[News]:
             case "woken":
                 yield Woken(load_key(item["key"]))
             case "stopped":
-                ending, key = load_ending(item["ending"]), item.get("key")
-                yield Stopped(item["id"], item["kind"], key and load_key(key), ending.reason, ending.died)
+                ending, key = load_ending(item["ending"]), load_key(item["key"]) if "key" in item else None
+                yield Stopped(item["id"], item["kind"], key, ending.reason, ending.died)
             case "failed":
                 yield Failed(load_key(item["key"]), item["kind"], item["code"], json.loads(item["detail"]))
             case "taken":

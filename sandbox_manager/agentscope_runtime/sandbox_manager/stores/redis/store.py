@@ -85,7 +85,9 @@ class RedisStore:
 
     async def trim(self, sandbox_type: str, *, keep: int, ending: Ending, fence: int = 0) -> tuple[SandboxRecord, ...]:
         """See `Store.trim`."""
-        return answers.records(await self._led("trim", fence, kind=sandbox_type, keep=keep, ending=answers.ending_of(ending)))
+        return answers.records(
+            await self._led("trim", fence, kind=sandbox_type, keep=keep, ending=answers.ending_of(ending))
+        )
 
     # --- leases
 
@@ -97,7 +99,7 @@ class RedisStore:
             "drafts": {kind: dump(draft) for kind, draft in drafts.items()} or False,
             "limits": answers.limits_of(limits),
             "now": repr(now),
-            "ends": repr(now + wish.life) if wish.life else None,
+            "ends": repr(now + wish.life) if wish.life else False,
             "asked": dump_servers(wish.options.mcp_servers or {}),
             "displaced": answers.ending_of(DISPLACED),
         }
@@ -118,14 +120,18 @@ class RedisStore:
             raise answers.refusal(said, wish.key, limits)
         if "lease" not in said:
             return Claim(
-                begun=answers.records(said, "begun"), awaited=answers.records(said, "awaited"), displaced=answers.records(said, "displaced")
+                begun=answers.records(said, "begun"),
+                awaited=answers.records(said, "awaited"),
+                displaced=answers.records(said, "displaced"),
             )
         lease = Lease(wish.key, answers.records(said, "lease"))
         return Claim(lease, tuple(each for each in lease.sandboxes if each.sandbox_type in said["granted"]))
 
     async def give_back(self, key: LeaseKey, types: Sequence[str]) -> GivenBack:
         """See `Store.give_back`."""
-        return answers.given_back(await self._said("give_back", key=dump_key(key), types=list(types), left=answers.ending_of(LEFT)))
+        return answers.given_back(
+            await self._said("give_back", key=dump_key(key), types=list(types), left=answers.ending_of(LEFT))
+        )
 
     async def touch(self, sandbox_id: str, *, now: float) -> SandboxRecord:
         """See `Store.touch`."""
@@ -150,7 +156,11 @@ class RedisStore:
 
     async def end_lease(self, key: LeaseKey, ending: Ending) -> GivenBack:
         """See `Store.end_lease`."""
-        return answers.given_back(await self._said("end_lease", key=dump_key(key), ending=answers.ending_of(ending), left=answers.ending_of(LEFT)))
+        return answers.given_back(
+            await self._said(
+                "end_lease", key=dump_key(key), ending=answers.ending_of(ending), left=answers.ending_of(LEFT)
+            )
+        )
 
     # --- time
 
@@ -208,7 +218,7 @@ class RedisStore:
         await self._said("fail", key=dump_key(key), kind=sandbox_type, code=error.code, detail=json.dumps(error.detail))
 
     async def news(self) -> AsyncIterator[News]:
-        """See `Store.news`. While Redis is away nothing is heard; after that, and at the beginning, there may be room."""
+        """See `Store.news`. While Redis is away nothing is heard: after that, and at the beginning, it is `Room`."""
         while True:
             try:
                 async with self._link.subscribed(f"{self._prefix}news") as messages:
