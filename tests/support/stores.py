@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import replace
 
 from redis.asyncio import Redis
@@ -13,6 +14,7 @@ from agentscope_runtime.sandbox.wire import LeaseOptions
 from agentscope_runtime.sandbox_manager.states import NO_OPTIONS, Ending, LeaseKey, Limits, SandboxRecord, State, Wish
 from agentscope_runtime.sandbox_manager.stores import Claim, Store
 from agentscope_runtime.sandbox_manager.stores.memory import MemoryStore
+from agentscope_runtime.sandbox_manager.stores.news import News, Room
 from agentscope_runtime.sandbox_manager.stores.redis.link import RedisLink, prefix_of
 from agentscope_runtime.sandbox_manager.stores.redis.store import RedisStore
 
@@ -126,3 +128,25 @@ async def suspended(store: Store, key: LeaseKey, kind: str = "base", now: float 
 async def states(store: Store) -> dict[str, State]:
     """Return the state of every record."""
     return {record.sandbox_id: record.state for record in await store.sandboxes()}
+
+
+class Ear:
+    """What a manager hears."""
+
+    def __init__(self, store: RedisStore) -> None:
+        self._news = store.news()
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Ear:
+        """Begin to listen; there may be room, since nothing was heard before."""
+        await self._stack.enter_async_context(aclosing(self._news))  # type: ignore[type-var]
+        assert await anext(self._news) == Room()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    async def hear(self, *expected: News) -> None:
+        """Hear exactly this next."""
+        async with asyncio.timeout(5):
+            assert [await anext(self._news) for _ in expected] == list(expected)

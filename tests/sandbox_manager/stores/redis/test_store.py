@@ -1,23 +1,36 @@
-"""What only a store in Redis does: several managers on it, and its absence."""
+"""What only a store in Redis does: several managers are on it."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, aclosing
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
 from redis_server import RedisServer
-from stores import ALICE, BOB, DEATH, ENDING, ME, NONE, OTHER, claim, declare_whole, draft, ids, leased, shared, warm
+from stores import (
+    ALICE,
+    BOB,
+    DEATH,
+    ENDING,
+    ME,
+    NONE,
+    OTHER,
+    Ear,
+    claim,
+    draft,
+    ids,
+    leased,
+    shared,
+    warm,
+)
 
-from agentscope_runtime.sandbox.errors import InvalidRequest, SandboxDied, StartFailed, StoreUnavailable
+from agentscope_runtime.sandbox.errors import InvalidRequest, SandboxDied, StartFailed
 from agentscope_runtime.sandbox.wire import LeaseOptions
 from agentscope_runtime.sandbox_manager.states import LeaseKey, SandboxRecord, State, Wish
 from agentscope_runtime.sandbox_manager.stores import Claim
-from agentscope_runtime.sandbox_manager.stores.news import Failed, News, Room, Stopped, Taken, Woken
+from agentscope_runtime.sandbox_manager.stores.news import Failed, Room, Stopped, Taken, Woken
 from agentscope_runtime.sandbox_manager.stores.redis.link import RedisLink, prefix_of
 from agentscope_runtime.sandbox_manager.stores.redis.store import AT_ONCE, RedisStore
 
@@ -27,28 +40,6 @@ async def stores(redis_server: RedisServer) -> AsyncIterator[list[RedisStore]]:
     """The same store, in the names of two managers."""
     async with shared(redis_server.url, ME, OTHER) as opened:
         yield opened
-
-
-class Ear:
-    """What a manager hears."""
-
-    def __init__(self, store: RedisStore) -> None:
-        self._news = store.news()
-        self._stack = AsyncExitStack()
-
-    async def __aenter__(self) -> Ear:
-        """Begin to listen; there may be room, since nothing was heard before."""
-        await self._stack.enter_async_context(aclosing(self._news))  # type: ignore[type-var]
-        assert await anext(self._news) == Room()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._stack.aclose()
-
-    async def hear(self, *expected: News) -> None:
-        """Hear exactly this next."""
-        async with asyncio.timeout(5):
-            assert [await anext(self._news) for _ in expected] == list(expected)
 
 
 async def test_any_manager_serves_any_lease(stores: list[RedisStore]) -> None:
@@ -120,48 +111,6 @@ async def test_those_who_wait_elsewhere_are_woken(stores: list[RedisStore]) -> N
     assert (await mine.get(for_alice.sandbox_id)).key is None
 
 
-async def test_news_that_were_missed_are_said_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After each loss of the connection there may be room, and who waits tries again."""
-    monkeypatch.setattr("agentscope_runtime.sandbox_manager.stores.redis.store.HEAR_AGAIN", 0.05)
-    with RedisServer(tmp_path) as server:
-        async with shared(server.url, ME, OTHER) as (mine, theirs), Ear(mine) as ear:
-            await asyncio.to_thread(server.restart)
-            await ear.hear(Room())
-            await theirs.fail(BOB, "base", StartFailed("x"))
-            await ear.hear(Failed(BOB, "base", "start_failed", "x"))
-
-
-async def test_an_empty_store_decides_nothing_by_absence(redis_server: RedisServer) -> None:
-    """It may be that everything was lost; what it does know, it says."""
-    async with shared(redis_server.url, ME) as (store,):
-        (held,) = await leased(store, ALICE, "base")
-        free, record = await warm(store), await store.get(held)
-        prefix = store._prefix
-        async with Redis.from_url(redis_server.url) as redis:
-            await redis.delete(*[key async for key in redis.scan_iter(match=f"{prefix}*")])
-        for asked in (
-            claim(store, ALICE, "base"),
-            store.record_start(draft(), limits=NONE),
-            store.trim("base", keep=0, ending=ENDING),
-            store.touch(held, now=1.0),
-            store.get(held),
-        ):
-            with pytest.raises(StoreUnavailable, match="came back empty") as caught:
-                await asked
-            assert caught.value.extras == {"retry_after": 2.0}
-        assert await store.mark_ready(free) is None
-        assert await store.mark_stopping(free, ENDING) is None
-        assert await store.adopt(record)
-        assert await store.get(held) == record
-        assert (await store.touch(held, now=200.0)).last_active_at == 200.0
-        assert await store.end_idle(idle_since=1000.0, ending=ENDING) == ()
-        assert await store.suspend_idle(idle_since=1000.0) == ()
-        assert await store.pause_idle(idle_since=1000.0) == ()
-        assert await store.end_expired(now=1000.0, suspended_before=1000.0, ending=ENDING) == ()
-        await declare_whole(redis_server.url, prefix.partition("{")[2].partition("}")[0])
-        assert ids(await claim(store, ALICE, "base")) == [held]
-
-
 async def test_options_that_change_while_they_are_agreed_upon_are_agreed_upon_again(
     stores: list[RedisStore], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -226,8 +175,8 @@ async def test_more_than_a_script_takes_at_once(stores: list[RedisStore]) -> Non
     assert len(await mine.sandboxes()) == len(await mine.leases()) == count
     assert await mine.sandboxes() == records
     assert len(await theirs.pause_idle(idle_since=60.0)) == count
-    for record in await mine.suspend_idle(idle_since=60.0):
-        await mine.mark_suspended(record.sandboxes[0].sandbox_id, now=70.0)
+    for lease in await mine.suspend_idle(idle_since=60.0):
+        await mine.mark_suspended(lease.sandboxes[0].sandbox_id, now=70.0)
     for record in records[: AT_ONCE + 5]:
         await claim(mine, _key(record), "base", now=71.0)
     ready = (await mine.mark_ready(records[AT_ONCE + 4].sandbox_id),)
@@ -240,50 +189,6 @@ async def test_more_than_a_script_takes_at_once(stores: list[RedisStore]) -> Non
 def _key(record: SandboxRecord) -> LeaseKey:
     assert record.key is not None
     return record.key
-
-
-async def test_an_outage_in_the_middle_loses_nothing_that_was_begun(
-    stores: list[RedisStore], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The leases of the first batch are ended: the caller has to hear of them."""
-    mine, _ = stores
-    for number in range(AT_ONCE + 1):
-        key = LeaseKey(f"u{number}", "s")
-        assert await mine.adopt(replace(draft(), state=State.LEASED, key=key, last_active_at=50.0))
-    asked, batches = mine._said, 0
-
-    async def failing(verb: str, **arguments: object) -> dict[str, object]:
-        nonlocal batches
-        batches += 1
-        if batches == 2:
-            raise StoreUnavailable("away")
-        return await asked(verb, **arguments)
-
-    monkeypatch.setattr(mine, "_said", failing)
-    assert len(await mine.end_idle(idle_since=60.0, ending=ENDING)) == AT_ONCE
-    assert len(await mine.end_idle(idle_since=60.0, ending=ENDING)) == 1
-    batches = 1
-    with pytest.raises(StoreUnavailable):
-        await mine.end_idle(idle_since=60.0, ending=ENDING)
-
-
-@pytest.mark.parametrize("how", ["stop", "pause"])
-async def test_without_redis_verbs_fail_and_with_it_they_go_on(tmp_path: Path, how: str) -> None:
-    """A Redis that was only silent has kept everything."""
-    with RedisServer(tmp_path) as server:
-        async with shared(server.url, ME) as (store,):
-            (held,) = await leased(store, ALICE, "base")
-            getattr(server, how)()
-            try:
-                with pytest.raises(StoreUnavailable, match="does not serve this manager"):
-                    await claim(store, ALICE, "base")
-            finally:
-                server.start() if how == "stop" else server.resume()
-            if how == "pause":
-                assert ids(await claim(store, ALICE, "base")) == [held]
-            else:
-                with pytest.raises(StoreUnavailable, match="came back empty"):
-                    await claim(store, ALICE, "base")
 
 
 async def test_installations_do_not_see_each_other(redis_server: RedisServer) -> None:
