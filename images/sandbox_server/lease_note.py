@@ -13,8 +13,8 @@ from aiohttp import web
 
 from sandbox_server.problems import invalid_request
 
-LONGEST = 256 << 10
-"""Bytes; options of a lease may carry the configurations of MCP servers."""
+LONGEST = 2 << 20
+"""Bytes; options of a lease may carry the configurations of MCP servers, a megabyte of them."""
 DIGEST_HEADER = "X-Lease-Note"
 GENERATION_HEADER = "X-Lease-Generation"
 

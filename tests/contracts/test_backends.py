@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import secrets
 from dataclasses import replace
 
@@ -10,7 +11,7 @@ import pytest
 from backend_rig import Rig
 
 from agentscope_runtime.sandbox.errors import ImageMissing, SandboxError, StartFailed
-from agentscope_runtime.sandbox_manager.backends import Death, Unreachable, WatchBegins
+from agentscope_runtime.sandbox_manager.backends import Death, Remembered, Unreachable, WatchBegins
 from agentscope_runtime.sandbox_manager.backends.fake import FakeBackend
 
 
@@ -121,3 +122,22 @@ async def test_nothing_appears_after_a_cancelled_start(rig: Rig) -> None:
         await asyncio.sleep(0.3)  # a late container would show itself now
         assert not await rig.backend.containers()
     assert not await rig.backend.loose_volumes()
+
+
+async def test_a_box_remembers_what_its_manager_noted(rig: Rig) -> None:
+    """As it came; the answer to a heartbeat names it; a later lease's note is not overwritten by an older one's."""
+    order = rig.order()
+    record = await rig.up(order, await rig.backend.start(order))
+    assert await rig.boxes.heartbeat(record) == ""
+    assert await rig.boxes.read_note(record) == Remembered(b"", 0)
+    note = "ä\n\0".encode()
+    await rig.boxes.write_note(replace(record, generation=2), note)
+    assert await rig.boxes.read_note(record) == Remembered(note, 2)
+    assert await rig.boxes.heartbeat(record) == hashlib.sha256(note).hexdigest()
+    with pytest.raises(SandboxError) as refused:
+        await rig.boxes.write_note(replace(record, generation=1), b"late")
+    assert refused.value.code == "stale_generation"
+    assert await rig.boxes.read_note(record) == Remembered(note, 2)
+    await rig.backend.remove(order.sandbox_id)
+    with pytest.raises(Unreachable):
+        await rig.boxes.read_note(record)

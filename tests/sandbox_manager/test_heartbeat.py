@@ -12,6 +12,7 @@ from agentscope_runtime.sandbox.errors import BackendUnavailable, SandboxDied
 from agentscope_runtime.sandbox_manager.backends import Unreachable, WatchBegins, WatchLost
 from agentscope_runtime.sandbox_manager.events import BackendBack, BackendLost, SandboxSilent
 from agentscope_runtime.sandbox_manager.means import Policy
+from agentscope_runtime.sandbox_manager.states import SandboxRecord
 
 POLICY = Policy(targets={"base": 1}, watchdog=60.0, idle_timeout=10_000.0)
 
@@ -20,10 +21,10 @@ def deaf(w: World, sandbox_id: str) -> None:
     """Make one box stop answering while its container runs."""
     listen = w.backend.heartbeat
 
-    async def heartbeat(record: object) -> None:
-        if getattr(record, "sandbox_id", "") == sandbox_id:
+    async def heartbeat(record: SandboxRecord) -> str:
+        if record.sandbox_id == sandbox_id:
             raise Unreachable(sandbox_id)
-        await listen(record)  # type: ignore[arg-type]
+        return await listen(record)
 
     w.backend.heartbeat = heartbeat  # type: ignore[method-assign]
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-import json as jsonlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -17,16 +16,9 @@ from typing import Any
 import aiohttp
 from aiohttp import ClientTimeout, ClientWSTimeout
 
-from agentscope_runtime.sandbox.errors import (
-    PROBLEM_MEDIA_TYPE,
-    CallTimeout,
-    InternalError,
-    InvalidRequest,
-    SandboxError,
-    Unavailable,
-    from_problem,
-)
-from agentscope_runtime.sandbox_manager.backends import Unreachable
+from agentscope_runtime.sandbox.errors import CallTimeout, InvalidRequest, SandboxError, Unavailable
+from agentscope_runtime.sandbox_manager.backends import Remembered, Unreachable
+from agentscope_runtime.sandbox_manager.box_problems import problem_of, refusal_of
 from agentscope_runtime.sandbox_manager.states import Address, SandboxRecord
 
 Verdict = Callable[[SandboxRecord], Awaitable[SandboxError]]
@@ -36,14 +28,14 @@ CONNECT_TIMEOUT = 2.0
 """Seconds to open a connection to a box; on a bridge of this machine it takes well under a millisecond."""
 KNOCK_TIMEOUT = 1.0
 """The same while a box starts: its address may not answer at all yet, and then it is better to try again."""
-HEARTBEAT_TIMEOUT = 5.0
+ERRAND = ClientTimeout(total=5.0, sock_connect=CONNECT_TIMEOUT)
+"""For heartbeats, and notes of leases."""
+NOTE_HEADER = "X-Lease-Note"
+GENERATION_HEADER = "X-Lease-Generation"
 KEPT_ALIVE = 30.0
 """Seconds that an idle connection is kept; less than the box keeps it, so that we never write into a closing one."""
-PROBLEM_LIMIT = 1 << 16
 HEAD_LIMIT = 64 << 10
 """Bytes of one header: programs in a box may answer with long ones."""
-PROBLEM_HEADER = "X-Problem"
-"""The problem document of a WebSocket that a box refuses: the body of a refused handshake reaches nobody."""
 SOCKET_TIMEOUT = 10.0
 """Seconds until a box's WebSocket must be open."""
 CLOSING = ClientWSTimeout(ws_close=2.0)
@@ -129,7 +121,7 @@ class Box:
                 allow_redirects=False,  # a box does not send the manager elsewhere
             ) as response:
                 if response.status >= 400:
-                    raise await _problem(response)
+                    raise await problem_of(response)
                 yield response
         except TimeoutError as e:
             if timeout is None or isinstance(e, aiohttp.ConnectionTimeoutError):
@@ -184,7 +176,7 @@ class Box:
         except aiohttp.InvalidURL as e:
             raise InvalidRequest(f"{path!r} is not a path of a sandbox") from e
         except aiohttp.WSServerHandshakeError as e:
-            raise _refusal(e, path) from e
+            raise refusal_of(e, path) from e
         except (aiohttp.ClientError, ConnectionError) as e:
             raise await self._verdict(self.record) from e
         async with opened:
@@ -230,27 +222,41 @@ class Boxes:
         timeout = ClientTimeout(total=wait + CONNECT_TIMEOUT, sock_connect=KNOCK_TIMEOUT)
         await self._knock(record, "GET", "/ready", timeout, {"wait": f"{wait:g}"})
 
-    async def heartbeat(self, record: SandboxRecord) -> None:
+    async def heartbeat(self, record: SandboxRecord) -> str:
         """See `Doorbell.heartbeat`."""
-        timeout = ClientTimeout(total=HEARTBEAT_TIMEOUT, sock_connect=CONNECT_TIMEOUT)
-        await self._knock(record, "POST", "/heartbeat", timeout)
+        headers, _ = await self._knock(record, "POST", "/heartbeat", ERRAND)
+        return headers.get(NOTE_HEADER, "")
 
-    async def _knock(
+    async def write_note(self, record: SandboxRecord, note: bytes) -> None:
+        """See `Doorbell.write_note`."""
+        await self._knock(record, "PUT", "/lease", ERRAND, data=note, generation=record.generation)
+
+    async def read_note(self, record: SandboxRecord) -> Remembered:
+        """See `Doorbell.read_note`."""
+        headers, note = await self._knock(record, "GET", "/lease", ERRAND)
+        return Remembered(note, int(headers.get(GENERATION_HEADER, "0")))
+
+    async def _knock(  # noqa: PLR0913 - what an HTTP request consists of
         self,
         record: SandboxRecord,
         method: str,
         path: str,
         timeout: ClientTimeout,
         params: Mapping[str, str] | None = None,
-    ) -> None:
-        # Without a generation: these questions are right whoever holds the lease.
+        *,
+        data: bytes | None = None,
+        generation: int | None = None,
+    ) -> tuple[Mapping[str, str], bytes]:
         headers = {"Authorization": f"Bearer {record.token}"}
+        if generation is not None:  # else it is right to ask whoever holds the lease
+            headers["X-Sandbox-Generation"] = str(generation)
         try:
             async with self._session.request(
-                method, _url(record, path), params=params, headers=headers, timeout=timeout
+                method, _url(record, path), params=params, headers=headers, timeout=timeout, data=data
             ) as response:
                 if response.status >= 400:
-                    raise await _problem(response)
+                    raise await problem_of(response)
+                return response.headers, await response.read()
         except (aiohttp.ClientError, OSError, TimeoutError) as e:
             raise Unreachable(f"{record.sandbox_id}: {e!r}") from e
 
@@ -269,30 +275,3 @@ def _address(record: SandboxRecord) -> Address:
 def _url(record: SandboxRecord, path: str) -> str:
     address = _address(record)
     return f"http://{address.host}:{address.port}{path}"
-
-
-async def _problem(response: aiohttp.ClientResponse) -> SandboxError:
-    body = await response.content.read(PROBLEM_LIMIT)
-    if response.content_type in (PROBLEM_MEDIA_TYPE, "application/json") and (
-        described := _described(body, response.status)
-    ):
-        return described
-    return InternalError(
-        f"the sandbox answered {response.method} {response.url.path} with HTTP {response.status}: "
-        f"{body[:200].decode(errors='replace')}"
-    )
-
-
-def _refusal(error: aiohttp.WSServerHandshakeError, path: str) -> SandboxError:
-    """Return what a box that refused a WebSocket meant."""
-    document = "" if error.headers is None else error.headers.get(PROBLEM_HEADER, "")
-    described = _described(document.encode(), error.status)
-    return described or InternalError(f"the sandbox answered the WebSocket {path} with HTTP {error.status}")
-
-
-def _described(document: bytes, status: int) -> SandboxError | None:
-    try:
-        members = jsonlib.loads(document)
-    except ValueError:
-        return None
-    return from_problem(members, status) if isinstance(members, dict) and "code" in members else None

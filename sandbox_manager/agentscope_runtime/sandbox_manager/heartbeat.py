@@ -8,6 +8,7 @@ from collections import Counter
 from agentscope_runtime.sandbox.errors import SandboxError
 from agentscope_runtime.sandbox_manager.backends import Death, Unreachable, WatchBegins, WatchLost
 from agentscope_runtime.sandbox_manager.events import BackendBack, BackendLost, SandboxSilent
+from agentscope_runtime.sandbox_manager.lease_notes import LeaseNotes
 from agentscope_runtime.sandbox_manager.means import Means
 from agentscope_runtime.sandbox_manager.retirement import Retirement
 from agentscope_runtime.sandbox_manager.states import Ending, SandboxRecord, State
@@ -24,9 +25,17 @@ GONE = Ending("ended: its container is gone", died=True)
 class Heartbeat:
     """Speaks to every box that is up, so that its watchdog rests, and retires those that are gone."""
 
-    def __init__(self, means: Means, retirement: Retirement) -> None:
+    def __init__(self, means: Means, retirement: Retirement, notes: LeaseNotes | None = None) -> None:
+        """Prepare.
+
+        Args:
+            means: Whose boxes are spoken to.
+            retirement: Where those go that are gone.
+            notes: Mends the notes that boxes have of their leases; without it, they need none.
+        """
         self._means = means
         self._retirement = retirement
+        self._notes = notes
         self._misses: Counter[str] = Counter()
 
     async def run(self) -> None:
@@ -52,12 +61,14 @@ class Heartbeat:
     async def _beat_one(self, record: SandboxRecord) -> None:
         sandbox_id = record.sandbox_id
         try:
-            await self._means.doorbell.heartbeat(record)
+            digest = await self._means.doorbell.heartbeat(record)
         except (Unreachable, SandboxError):
             self._misses[sandbox_id] += 1
             await self._missed(record, self._misses[sandbox_id])
         else:
             self._misses[sandbox_id] = 0
+            if self._notes is not None:
+                self._notes.check(record, digest)
 
     async def _missed(self, record: SandboxRecord, misses: int) -> None:
         try:

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from agentscope_runtime.sandbox import wire
 from agentscope_runtime.sandbox.errors import InvalidRequest
-from agentscope_runtime.sandbox_manager.backends import Backend
+from agentscope_runtime.sandbox_manager.backends import Backend, Remembered
 from agentscope_runtime.sandbox_manager.events import Events
 from agentscope_runtime.sandbox_manager.identity import Identity
 from agentscope_runtime.sandbox_manager.kinds import Kinds
@@ -28,7 +28,7 @@ _ALPHABET = string.ascii_lowercase + string.digits
 
 
 class Doorbell(Protocol):
-    """The two questions that the pool asks a box."""
+    """What the pool says to a box, and asks it, in its own name."""
 
     async def ready(self, record: SandboxRecord, wait: float) -> None:
         """Return when the box is ready, within `wait` seconds.
@@ -38,8 +38,23 @@ class Doorbell(Protocol):
             Unreachable: Nobody answers there (yet).
         """
 
-    async def heartbeat(self, record: SandboxRecord) -> None:
-        """Tell the box that its manager lives.
+    async def heartbeat(self, record: SandboxRecord) -> str:
+        """Tell the box that its manager lives; return which note of its lease it has, "" if none.
+
+        Raises:
+            Unreachable: Nobody answers there (any more).
+        """
+
+    async def write_note(self, record: SandboxRecord, note: bytes) -> None:
+        """Have the box remember this, instead of what it remembered.
+
+        Raises:
+            StaleGeneration: The box has met a later lease.
+            Unreachable: Nobody answers there (any more).
+        """
+
+    async def read_note(self, record: SandboxRecord) -> Remembered:
+        """Ask the box what it remembers.
 
         Raises:
             Unreachable: Nobody answers there (any more).

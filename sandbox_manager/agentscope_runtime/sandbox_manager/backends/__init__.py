@@ -142,6 +142,16 @@ class WatchLost:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What a box says of its leases."""
+
+    note: bytes
+    """As it was written (`lease_notes`); b"" if none was."""
+    generation: int
+    """The newest lease that called it; 0 before any did."""
+
+
 class Unreachable(Exception):
     """Nobody answers at a box's address; whether its container lives is for the backend to say."""
 

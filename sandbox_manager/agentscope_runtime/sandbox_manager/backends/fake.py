@@ -19,6 +19,7 @@ from agentscope_runtime.sandbox_manager.backends import (
     Found,
     Order,
     Owner,
+    Remembered,
     Started,
     Unreachable,
     WatchBegins,
@@ -221,15 +222,26 @@ class FakeBackend:
         await self.hook("ready", record.sandbox_id)
         self._knock(record)
 
-    async def heartbeat(self, record: SandboxRecord) -> None:
+    async def heartbeat(self, record: SandboxRecord) -> str:
         """Answer as `Doorbell.heartbeat`, for boxes that serve no HTTP."""
         await self.hook("heartbeat", record.sandbox_id)
-        self._knock(record)
+        return self._knock(record).box.note.digest
 
-    def _knock(self, record: SandboxRecord) -> None:
+    async def write_note(self, record: SandboxRecord, note: bytes) -> None:
+        """Answer as `Doorbell.write_note`, for boxes that serve no HTTP."""
+        box = self._knock(record).box
+        box.note.note, box.generation = note, max(box.generation, record.generation)
+
+    async def read_note(self, record: SandboxRecord) -> Remembered:
+        """Answer as `Doorbell.read_note`, for boxes that serve no HTTP."""
+        box = self._knock(record).box
+        return Remembered(box.note.note, box.generation)
+
+    def _knock(self, record: SandboxRecord) -> FakeContainer:
         container = self.engine.containers.get(record.sandbox_id)
         if container is None or not container.running or not container.box.awake.is_set():
             raise Unreachable(record.sandbox_id)
+        return container
 
     def _mine(self, owner: Owner) -> bool:
         return owner.installation == self.owner.installation

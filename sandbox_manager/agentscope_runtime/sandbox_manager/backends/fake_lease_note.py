@@ -14,6 +14,11 @@ class FakeLeaseNote:
     def __init__(self) -> None:
         self.note = b""
 
+    @property
+    def digest(self) -> str:
+        """By what it is named."""
+        return hashlib.sha256(self.note).hexdigest() if self.note else ""
+
     def routes(self, generation: Callable[[], int]) -> list[web.RouteDef]:
         """Return them; `generation` says how many leases the box has seen."""
 
@@ -28,5 +33,4 @@ class FakeLeaseNote:
 
     def headers(self, generation: int) -> dict[str, str]:
         """Return what a heartbeat answers."""
-        digest = hashlib.sha256(self.note).hexdigest() if self.note else ""
-        return {"X-Lease-Note": digest, "X-Lease-Generation": str(generation)}
+        return {"X-Lease-Note": self.digest, "X-Lease-Generation": str(generation)}
