@@ -11,7 +11,23 @@ from collections.abc import Callable
 from pathlib import Path
 
 import docker
-from bench import cold, commands, computers, desktop, files, gateway, imports, mcp, page, report, size, streaming, warm
+from bench import (
+    cold,
+    commands,
+    computers,
+    desktop,
+    files,
+    gateway,
+    imports,
+    leases,
+    mcp,
+    page,
+    rates,
+    report,
+    size,
+    streaming,
+    warm,
+)
 from managers import ROOT, Server
 
 from agentscope_runtime.sandbox.registry import SandboxRegistry
@@ -76,13 +92,25 @@ def stream_measures(n: int) -> list[report.Series]:
     return streaming.streams(max(5, n // 10))
 
 
+def claim_measures(n: int) -> list[report.Series]:
+    """Measure claims by the hundred, on boxes that are none."""
+    return leases.claims(n)
+
+
+def rate_measures(n: int) -> list[report.Series]:
+    """Measure how fast real boxes come and go; each round takes seconds."""
+    return rates.base_boxes(max(2, n // 50))
+
+
 MEASURES: dict[str, Callable[[int], list[report.Series]]] = {
     "base": base_measures,
     "browser": browser_measures,
+    "claims": claim_measures,
     "cold": cold_measures,
     "computers": computer_measures,
     "files": file_measures,
     "imports": import_measures,
+    "rates": rate_measures,
     "size": size_measures,
     "streams": stream_measures,
 }

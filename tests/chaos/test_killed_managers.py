@@ -15,15 +15,21 @@ from agentscope_runtime.sandbox_manager.backends import Blueprint, Order, Owner
 
 pytestmark = pytest.mark.slow
 
-RARE = 12
-"""Points that one run may miss: those that only chance comes by."""
+ALWAYS = {
+    *("store.claim", "store.record_start", "store.record_container", "store.mark_ready", "store.touch"),
+    *("store.end_lease", "store.mark_stopping", "store.forget", "backend.start", "backend.remove"),
+}
+"""Operations that sessions come by in a moment; others need chance, or another setting."""
+FOR_MANY = {"store.adopt", "store.take_over"}
+"""Operations of managers that share a store."""
 
 
 async def test_killed_at_every_point(tmp_path: Path, seed: int) -> None:
     """Before and after each operation of store and backend, and within those of the engine."""
     async with world(tmp_path, seed=seed) as w:
-        missed = await kill_at_all(w, all_kills(), look_every=13)
-        assert len(missed) <= RARE, [str(kill) for kill in missed]
+        kills = [kill for kill in all_kills() if kill.point not in FOR_MANY]
+        missed = await kill_at_all(w, kills, look_every=13)
+        assert not ALWAYS & {kill.point for kill in missed}, [str(kill) for kill in missed]
 
 
 async def test_killed_at_random(tmp_path: Path, seed: int, duration: float) -> None:

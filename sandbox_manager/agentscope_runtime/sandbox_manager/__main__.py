@@ -89,7 +89,7 @@ def serve(settings: Settings) -> None:
         address = _address(settings, listener.getsockname()[1])
         server = Server(
             configure(app, grace=GRACE),
-            on_start=lambda: _greet(settings, address, app.state.access),
+            on_start=lambda: _serving(settings, address, app.state.access),
             on_stop=lambda: print("stopping; removing this manager's sandboxes", flush=True),
         )
         server.run(sockets=[listener])
@@ -193,6 +193,13 @@ def _address(settings: Settings, port: int) -> str:
     elif ":" in host:
         host = f"[{host}]"
     return f"http://{host}:{port}"
+
+
+def _serving(settings: Settings, address: str, access: Access) -> None:
+    from agentscope_runtime.sandbox_manager.serving import spare_the_collector
+
+    _greet(settings, address, access)
+    spare_the_collector()
 
 
 def _greet(settings: Settings, address: str, access: Access) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import secrets
-import string
 import time
+from base64 import b32encode
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -23,8 +23,6 @@ Clock = Callable[[], float]
 
 Hook = Callable[[SandboxRecord, wire.LeaseOptions], Awaitable[None]]
 """Does something to a leased sandbox, given the options of its lease; may raise SandboxError."""
-
-_ALPHABET = string.ascii_lowercase + string.digits
 
 
 class Doorbell(Protocol):
@@ -135,4 +133,4 @@ class Means:
 
 
 def _name(prefix: str) -> str:
-    return f"{prefix}-" + "".join(secrets.choice(_ALPHABET) for _ in range(20))
+    return f"{prefix}-{b32encode(secrets.token_bytes(13)).decode().lower()[:20]}"

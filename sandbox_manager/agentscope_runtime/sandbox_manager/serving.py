@@ -6,6 +6,7 @@ Both ways to run a manager use it: the command (`__main__`) and the thread insid
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import re
 import socket
@@ -92,6 +93,15 @@ def quiet_thread() -> Iterator[None]:
         yield
     finally:
         log.removeFilter(is_worth_it)
+
+
+def spare_the_collector() -> None:
+    """Take what there is now out of the garbage collector's rounds; for a process that is ours, once it serves.
+
+    What the imports made is never garbage, and looking through all of it stops the event loop for 70 ms each time.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def configure(app: ASGIApp, *, grace: float) -> uvicorn.Config:

@@ -5,6 +5,7 @@ Times that the product counts in tens of seconds are tenths here; nothing else i
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import logging
 import signal
@@ -23,7 +24,7 @@ from pydantic import SecretStr
 from agentscope_runtime.sandbox_manager.api import create_app
 from agentscope_runtime.sandbox_manager.backends import Backend, Owner
 from agentscope_runtime.sandbox_manager.listening import listen
-from agentscope_runtime.sandbox_manager.serving import Server, configure
+from agentscope_runtime.sandbox_manager.serving import Server, configure, spare_the_collector
 from agentscope_runtime.sandbox_manager.settings import Settings
 
 KEY = "the key of these tests"
@@ -39,6 +40,10 @@ SHORTER: Mapping[str, float] = {
 """Constants of the product's modules, in seconds."""
 
 
+LAG_STEP, LAG_NOTED = 0.002, 0.005
+"""Seconds between two looks at the event loop, and of the standstills that are written down."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """What a manager process is to be."""
@@ -50,6 +55,10 @@ class Plan:
     kill: Kill | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     shorter: Mapping[str, float] = field(default_factory=lambda: SHORTER)
+    level: str = "DEBUG"
+    """Of the log."""
+    lag: Path | None = None
+    """Where to write for how long the event loop stood still, in seconds, a line each time."""
 
 
 class JumpingClock:
@@ -71,7 +80,7 @@ class JumpingClock:
 def main(plan: Plan) -> None:
     """Be a manager until killed, or ended by SIGINT or SIGTERM."""
     redirect(plan.state_dir / f"manager-{plan.port}.log")
-    logging.basicConfig(level="DEBUG", format="%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(level=plan.level, format="%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s")
     for name in ("asyncio", "aiodocker", "uvicorn"):
         logging.getLogger(name).setLevel("WARNING")
     for place, value in plan.shorter.items():
@@ -82,7 +91,26 @@ def main(plan: Plan) -> None:
         values["container_deployment"] = "fake"
     listener = listen("127.0.0.1", plan.port)
     app = create_app(Settings(state_dir=plan.state_dir, **values))
-    Server(configure(app, grace=0.5), on_start=lambda: None, on_stop=lambda: None).run(sockets=[listener])
+    server = Server(configure(app, grace=0.5), on_start=partial(_started, plan), on_stop=lambda: None)
+    server.run(sockets=[listener])
+
+
+def _started(plan: Plan) -> None:
+    spare_the_collector()  # as the server command does
+    if plan.lag is not None:
+        watching = asyncio.create_task(_watch_lag(plan.lag))
+        watching.add_done_callback(lambda _: None)  # which also keeps it
+
+
+async def _watch_lag(path: Path) -> None:
+    """Write down each time when this task was woken late."""
+    loop = asyncio.get_running_loop()
+    while True:
+        due = loop.time() + LAG_STEP
+        await asyncio.sleep(LAG_STEP)
+        if (late := loop.time() - due) > LAG_NOTED:
+            with path.open("a") as file:
+                file.write(f"{late}\n")
 
 
 def _lay_wires(plan: Plan) -> None:

@@ -10,7 +10,7 @@ from chaos.manager_process import ManagerProcess
 from chaos.tripwires import Kill
 from chaos.world import World
 
-REACHED_WITHIN = 1.5
+REACHED_WITHIN = 1.0
 """Seconds in which sessions that live come by every point that they come by at all."""
 LONGEST_LIFE = 0.4
 """Seconds after its start in which a manager is killed at random."""

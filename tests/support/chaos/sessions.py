@@ -20,7 +20,7 @@ from chaos.manager import KEY
 MARK = "mark.txt"
 GONE = frozenset({404, 410})
 """A box that is no more, or that died."""
-HURRIES = 0.1
+HURRIES = 0.2
 """Of the calls for boxes do not wait for the answer."""
 SHARES = 0.2
 """Of the leases have a shared workspace."""
