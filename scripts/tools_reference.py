@@ -14,8 +14,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from sandbox_server import browser_tools, computer_tools, file_specs, kernel_spec, shell_spec
+from sandbox_server.browser import specs as browser_specs
+from sandbox_server.commands import shell_spec
 from sandbox_server.composition import COMPOSITIONS
+from sandbox_server.desktop import computer_spec
+from sandbox_server.files import specs as file_specs
+from sandbox_server.kernels import spec as kernel_spec
 from sandbox_server.tool_spec import ToolSpec
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "tools.md"
@@ -23,8 +27,8 @@ BY_PART: dict[str, Sequence[ToolSpec]] = {
     "kernels": (kernel_spec.SPEC,),
     "shell": (shell_spec.SPEC,),
     "file_tools": file_specs.SPECS,
-    "browser": browser_tools.SPECS,
-    "computer": (computer_tools.SPEC,),
+    "browser": browser_specs.SPECS,
+    "computer": (computer_spec.SPEC,),
 }
 """The tools of each part that brings some, by its name in `composition`."""
 GROUPS = {

@@ -7,7 +7,7 @@ import os
 import sys
 
 from sandbox_server.config import parts, sandbox_type
-from sandbox_server.land import Land
+from sandbox_server.land.namespaces import Land
 
 PR_SET_DUMPABLE = 4
 

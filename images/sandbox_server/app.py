@@ -9,19 +9,19 @@ from collections.abc import Sequence
 
 from aiohttp import web
 
-from sandbox_server.archives import ArchiveRoutes
 from sandbox_server.auth import Guard
 from sandbox_server.config import BoxConfig
-from sandbox_server.files import FileRoutes
+from sandbox_server.files.archives import ArchiveRoutes
+from sandbox_server.files.routes import FileRoutes
+from sandbox_server.files.watch_routes import WatchRoutes
+from sandbox_server.files.workspace import Workspace
 from sandbox_server.lease_note import LeaseNote
 from sandbox_server.parts import Part, Reachable
-from sandbox_server.ports import PortRoutes
+from sandbox_server.ports.routes import PortRoutes
 from sandbox_server.problems import Handler, problems
 from sandbox_server.readiness import Readiness
 from sandbox_server.tools import ToolRoutes
-from sandbox_server.watch_routes import WatchRoutes
 from sandbox_server.watchdog import Watchdog
-from sandbox_server.workspace import Workspace
 
 BODY_LIMIT = 64 << 20
 """Of JSON bodies, code of a cell for instance; files are streamed and have no limit."""

@@ -10,8 +10,8 @@ import signal
 
 from sandbox_server.composition import make_parts
 from sandbox_server.config import EX_CONFIG, LINE_LIMIT, LINE_TIMEOUT_S, Assignment, BoxConfig, ConfigError, parse
-from sandbox_server.land import Land
-from sandbox_server.userland import write_ca
+from sandbox_server.land.namespaces import Land
+from sandbox_server.land.userland import write_ca
 from sandbox_server.watchdog import Watchdog
 
 log = logging.getLogger(__name__)

@@ -2,7 +2,7 @@
 
 To add a part: a property in `Assembly`, and its name in `COMPOSITIONS`. A type of one's own is an image laid on one of
 ours, with `ENV SANDBOX_TYPE=<type>`: it is made like the one that it is laid on, as that one's `ENV SANDBOX_PARTS`
-says, with the tools that it brings (`image_tools`). A box whose image is not what the manager's line says, type or
+says, with the tools that it brings (`own`). A box whose image is not what the manager's line says, type or
 parts, ends with EX_CONFIG.
 """
 
@@ -11,22 +11,22 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from sandbox_server.commands import Commands
+from sandbox_server.commands.part import Commands
+from sandbox_server.commands.shell import Shell
 from sandbox_server.config import BoxConfig, ConfigError
-from sandbox_server.kernels import Kernels
-from sandbox_server.land import Land
-from sandbox_server.mcp_hub import McpHub
+from sandbox_server.kernels.part import Kernels
+from sandbox_server.land.namespaces import Land
+from sandbox_server.land.userland import UserLand
+from sandbox_server.mcp.hub import McpHub
 from sandbox_server.parts import Part
-from sandbox_server.shell import Shell
-from sandbox_server.userland import UserLand
 
 if TYPE_CHECKING:
-    from sandbox_server.browser import Browser
-    from sandbox_server.computer import Computer
-    from sandbox_server.desktop import Desktop
-    from sandbox_server.file_tools import FileTools
-    from sandbox_server.image_tools import ImageTools
-    from sandbox_server.web_launcher import WebLauncher
+    from sandbox_server.browser.part import Browser
+    from sandbox_server.browser.web_launcher import WebLauncher
+    from sandbox_server.desktop.computer import Computer
+    from sandbox_server.desktop.part import Desktop
+    from sandbox_server.files.tools import FileTools
+    from sandbox_server.own.tools import ImageTools
 
 GENERIC = ("userland", "kernels", "shell", "commands", "mcp_hub")
 """What every type has."""
@@ -96,7 +96,7 @@ class Assembly:
     @cached_property
     def file_tools(self) -> FileTools:
         """The tools for files."""
-        from sandbox_server.file_tools import FileTools
+        from sandbox_server.files.tools import FileTools
 
         return FileTools(str(self._config.workspace))
 
@@ -108,48 +108,48 @@ class Assembly:
     @cached_property
     def image_tools(self) -> ImageTools:
         """The tools that an image of one's own brings."""
-        from sandbox_server.image_tools import ImageTools
+        from sandbox_server.own.tools import ImageTools
 
         return ImageTools(self.userland, self._config.sandbox_type)
 
     @cached_property
     def desktop(self) -> Desktop:
         """The screen, from the start."""
-        from sandbox_server.desktop import browser_desktop
+        from sandbox_server.desktop.part import browser_desktop
 
         return browser_desktop(self._config)
 
     @cached_property
     def shared_desktop(self) -> Desktop:
         """The screen from the start, with programs of the user's on it."""
-        from sandbox_server.session import WORKPLACE, session_desktop
+        from sandbox_server.desktop.session import WORKPLACE, session_desktop
 
         return session_desktop(self._config, self.userland, WORKPLACE)
 
     @cached_property
     def desktop_on_watch(self) -> Desktop:
         """The same, but nothing of it runs before somebody watches."""
-        from sandbox_server.session import FILE_MANAGER, session_desktop
+        from sandbox_server.desktop.session import FILE_MANAGER, session_desktop
 
         return session_desktop(self._config, self.userland, FILE_MANAGER, on_demand=True)
 
     @cached_property
     def web_launcher(self) -> WebLauncher:
         """Chromium, when the user asks for it."""
-        from sandbox_server.web_launcher import WebLauncher
+        from sandbox_server.browser.web_launcher import WebLauncher
 
         return WebLauncher(self._config, self.shared_desktop)
 
     @cached_property
     def computer(self) -> Computer:
         """The tool that sees the screen and uses mouse and keyboard."""
-        from sandbox_server.computer import Computer
+        from sandbox_server.desktop.computer import Computer
 
         return Computer(self.shared_desktop)
 
     @cached_property
     def browser(self) -> Browser:
         """Chromium, and the tools that drive it."""
-        from sandbox_server.browser import Browser
+        from sandbox_server.browser.part import Browser
 
         return Browser(self._config, self.desktop)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     import asyncio  # the first import of the server must be a cheap one
 
-    from sandbox_server.mcp_configs import ServerConfig
+    from sandbox_server.mcp.configs import ServerConfig
 
 LINE_LIMIT = 1 << 20  # a CA bundle of a few hundred certificates fits; anything longer is not ours
 LINE_TIMEOUT_S = 30.0
@@ -132,7 +132,7 @@ def _environment(options: dict[str, Any]) -> dict[str, str]:
 def _mcp_servers(options: dict[str, Any]) -> Sequence[ServerConfig]:
     if not options.get("mcp_servers"):
         return ()
-    from sandbox_server.mcp_configs import InvalidServer, parse  # few boxes need it, and this module is the first
+    from sandbox_server.mcp.configs import InvalidServer, parse  # few boxes need it, and this module is the first
 
     try:
         return parse(options["mcp_servers"])

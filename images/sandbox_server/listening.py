@@ -9,7 +9,7 @@ from aiohttp import web
 from sandbox_server.app import create_app
 from sandbox_server.config import BoxConfig
 from sandbox_server.parts import Part
-from sandbox_server.ports import HEAD_LIMIT
+from sandbox_server.ports.routes import HEAD_LIMIT
 from sandbox_server.watchdog import Watchdog
 
 SHUTDOWN_S = 1.0

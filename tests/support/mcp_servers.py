@@ -11,8 +11,8 @@ from typing import Any, cast
 import uvicorn
 from mcp.server.fastmcp import FastMCP, Image
 
-from sandbox_server.land import entrance
-from sandbox_server.userland import UserLand
+from sandbox_server.land.namespaces import entrance
+from sandbox_server.land.userland import UserLand
 
 SMALL = r"""
 import json, os, sys, time

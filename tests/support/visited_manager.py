@@ -14,7 +14,7 @@ from served_manager import Manager
 from visited_app import Visited
 
 from agentscope_runtime.sandbox_manager.backends import fake_box
-from sandbox_server.ports import PortRoutes
+from sandbox_server.ports.routes import PortRoutes
 from sandbox_server.problems import Handler, problems
 
 

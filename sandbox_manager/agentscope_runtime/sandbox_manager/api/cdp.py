@@ -2,7 +2,7 @@
 
 Programs such as Playwright take an address and nothing else, neither header nor cookie: so the ticket stands in the
 path. What stands in logs afterwards is used up. `…/json/version` is there for those that begin with http://.
-Not here: what a program may say (`sandbox_server.browser_remote`); how tickets work (`grants`).
+Not here: what a program may say (`sandbox_server.browser.remote`); how tickets work (`grants`).
 """
 
 from __future__ import annotations
