@@ -128,6 +128,18 @@ def test_the_architecture_names_every_module() -> None:
     assert missing == []
 
 
+def test_the_map_of_a_box_is_by_package() -> None:
+    """Modules of a package have short names: each stands in a row of its own package, and no other does."""
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").split("\n| package | module |")[1]
+    mapped, package = set(), ""
+    for first, modules in re.findall(r"^\|([^|]*)\|([^|]*)\|", text.split("\n\n")[0], re.MULTILINE):
+        package = "".join(re.findall(r"`(\w+)/`", first)) or package
+        mapped |= {(package, module) for module in re.findall(r"`(\w+)`", modules)}
+    box = Path("images/sandbox_server")
+    paths = [Path(name).relative_to(box) for name in code() if Path(name).is_relative_to(box)]
+    assert mapped == {(str(path.parent).strip("."), path.stem) for path in paths if path.stem != "__init__"}
+
+
 def test_the_architecture_names_nothing_that_is_gone() -> None:
     """Every file that docs/architecture.md mentions by its path exists."""
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
