@@ -33,6 +33,19 @@ def test_kinds_with_a_desktop() -> None:
     assert (filesystem.box_config["kernel"], gui.box_config["kernel"]) == ("eager", "lazy")
 
 
+@pytest.mark.parametrize(
+    ("kind", "of_the_pool", "awaited"),
+    [("base", "eager", "eager"), ("filesystem", "eager", "lazy"), ("gui", "lazy", "lazy"), ("stern", "eager", "eager")],
+)
+def test_who_waits_for_a_kernel(monkeypatch: pytest.MonkeyPatch, kind: str, of_the_pool: str, awaited: str) -> None:
+    """A session that waits for files does not wait for Python, the pool does; a registration has the last word."""
+    monkeypatch.setattr(SandboxRegistry, "_configs", SandboxRegistry.list_all_sandboxes())
+    SandboxRegistry.register("acme/x:1", "stern", runtime_config={"based_on": "filesystem", "kernel": "eager"})
+    blueprint = registered_kinds(watchdog_seconds=45.0)(kind)
+    lines = [Order("sbx-1", blueprint, 1.0, "secret", awaited=whether).start_line() for whether in (False, True)]
+    assert [line["kernel"] for line in lines] == [of_the_pool, awaited]
+
+
 def test_a_kind_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """As base, unless its registration says otherwise; its variables are for the box."""
     monkeypatch.setattr(SandboxRegistry, "_configs", SandboxRegistry.list_all_sandboxes())

@@ -117,6 +117,20 @@ async def test_what_somebody_waits_for_is_brought_forward() -> None:
 
 
 @virtual
+async def test_a_container_that_is_awaited_knows_it() -> None:
+    """Whether its session asked for it or took it over from the pool; the pool's own are awaited by nobody."""
+    async with bench(Policy(parallel=1)) as b:
+        await b.submit("running", "pool-1", "pool-2")
+        await b.submit("session", urgent=True)
+        b.launcher.hurry(["pool-2"])
+        await asyncio.sleep(4.5)
+        assert isinstance(b.means.backend, FakeBackend)
+        containers = b.means.backend.engine.containers
+        awaited = {name: container.order.awaited for name, container in containers.items()}
+        assert awaited == {"running": False, "session": True, "pool-2": True, "pool-1": False}
+
+
+@virtual
 async def test_after_an_abort_no_container_can_appear() -> None:
     """Neither of one that waits nor of one that starts; its slot serves the next one, and nobody is told."""
     async with bench(Policy(parallel=1)) as b:

@@ -2,8 +2,8 @@
 
 Four members of a registration's `runtime_config` count here: `based_on`, the built-in kind whose parts the box has
 (`sandbox_server.composition`), base where a kind of one's own says nothing; `kernel`, "eager" where a box is ready only
-with a kernel that runs, "lazy" where the first cell may start one; `desktop`, whether the box has a screen to watch;
-and `mcp_servers`, which start with the box. What is not said is as with the kind that it is based on.
+with a kernel that runs, "lazy" where the first cell may have to wait for one; `desktop`, whether the box has a screen
+to watch; and `mcp_servers`, which start with the box. What is not said is as with the kind that it is based on.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ Kinds = Callable[[str], Blueprint]
 
 WITH_DESKTOP = frozenset({SandboxType.BROWSER, SandboxType.FILESYSTEM, SandboxType.GUI})
 LAZY_KERNEL = frozenset({SandboxType.BROWSER, SandboxType.GUI})
+LAZY_WHERE_AWAITED = frozenset({SandboxType.FILESYSTEM})
+"""Kinds whose first call is seldom a cell: a session that waits for the box does not wait for the kernel, too, which
+comes up beside it. Those of the pool have theirs; nobody waits for these."""
 
 WITH_BROWSER = frozenset({SandboxType.BROWSER})
 """Kinds whose browser can have a user's profile; this and the above goes for kinds that are based on them, too."""
@@ -41,7 +44,8 @@ def registered_kinds(*, watchdog_seconds: float, ca_bundle: Path | None = None) 
         config = SandboxRegistry.get_config_by_type(sandbox_type)
         limits, based_on = config.limits, config.based_on
         # A kernel idles at tens of megabytes: where cells are not the point, the first cell starts it.
-        kernel = config.runtime_config.get("kernel", "lazy" if based_on in LAZY_KERNEL else "eager")
+        said = config.runtime_config.get("kernel")
+        kernel = said or ("lazy" if based_on in LAZY_KERNEL else "eager")
         has_desktop = bool(config.runtime_config.get("desktop", based_on in WITH_DESKTOP))
         return Blueprint(
             sandbox_type=sandbox_type,
@@ -54,6 +58,7 @@ def registered_kinds(*, watchdog_seconds: float, ca_bundle: Path | None = None) 
             environment=config.environment,
             mcp_servers=config.runtime_config.get("mcp_servers") or {},
             box_config={**common, "kernel": kernel, "parts": based_on},
+            awaited_config={"kernel": "lazy"} if not said and based_on in LAZY_WHERE_AWAITED else {},
         )
 
     return blueprint

@@ -99,12 +99,13 @@ class Launcher:
                 return
             sandbox_id, record = queue.popitem(last=False)
             self._existing.add(sandbox_id)
-            task = asyncio.create_task(self._run(record), name=f"start {sandbox_id}")
+            running = self._run(record, awaited=queue is self._urgent)
+            task = asyncio.create_task(running, name=f"start {sandbox_id}")
             self._tasks[sandbox_id] = task
             self._all.add(task)
             task.add_done_callback(self._all.discard)
 
-    async def _run(self, record: SandboxRecord) -> None:
+    async def _run(self, record: SandboxRecord, *, awaited: bool) -> None:
         sandbox_id = record.sandbox_id
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -112,7 +113,7 @@ class Launcher:
         error: SandboxError | None = None
         ready: SandboxRecord | None = None
         try:
-            ready = await bring_up(self._means, record)
+            ready = await bring_up(self._means, record, awaited=awaited)
         except SandboxError as e:
             error = e
         except Exception as e:

@@ -20,8 +20,13 @@ GRACE = 1.0
 """Seconds beyond the time-out in which the box may still say itself what it waits for."""
 
 
-async def bring_up(means: Means, record: SandboxRecord) -> SandboxRecord | None:
+async def bring_up(means: Means, record: SandboxRecord, *, awaited: bool) -> SandboxRecord | None:
     """Start a recorded sandbox and wait until it is ready.
+
+    Args:
+        means: What to work with.
+        record: The sandbox.
+        awaited: Whether a session waits for it, which may want less of it than the pool.
 
     Returns:
         The record that the store made of it (its key may have changed: see `Store.mark_ready`), or None if it was
@@ -40,6 +45,7 @@ async def bring_up(means: Means, record: SandboxRecord) -> SandboxRecord | None:
         token=record.token,
         volume=record.volume,
         environment=record.options.environment or {},
+        awaited=awaited,
     )
     try:
         async with asyncio.timeout(limit + GRACE):

@@ -60,6 +60,8 @@ class Blueprint:
     """MCP servers that start with the box."""
     box_config: Mapping[str, object] = field(default_factory=dict)
     """Members of the start-up line beyond id, kind, token, generation and options."""
+    awaited_config: Mapping[str, object] = field(default_factory=dict)
+    """Those of them that are others where a session waits for the container."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +80,14 @@ class Order:
     """Variables of what users run, on top of the blueprint's."""
     restored: bool = False
     """Whether it goes on with the workspace that an earlier container of this name left (`remove(keep_workspace)`)."""
+    awaited: bool = False
+    """Whether a session waits for it, and not the pool."""
 
     def start_line(self) -> dict[str, object]:
         """Return what the box reads from its standard input before it serves anybody."""
         return {
             **self.blueprint.box_config,
+            **(self.blueprint.awaited_config if self.awaited else {}),
             "options": self._options(),
             "token": self.token,
             "generation": 0,
