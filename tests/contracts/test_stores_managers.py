@@ -85,6 +85,20 @@ async def test_what_is_on_its_way_is_not_adopted(store: Store, state: State) -> 
     assert not await store.sandboxes()
 
 
+async def test_a_lease_that_the_store_was_set_back_to_before_is_found_again(store: Store) -> None:
+    """The store takes the sandbox for free; what was found on the engine knows better, if it is somebody's."""
+    for sandbox_id, key in ((await warm(store), ALICE), (await starting(store), BOB)):
+        known = await store.get(sandbox_id)
+        found = replace(known, state=State.LEASED, key=key, generation=1, leased_at=50.0, last_active_at=60.0)
+        assert not await store.adopt(replace(known, state=State.WARM))
+        assert await store.adopt(found)
+        assert await store.get(sandbox_id) == found
+        assert not await store.adopt(found)
+    census = (await store.census())["base"]
+    assert (census.unclaimed, census.leased) == (0, 2)
+    assert len(await store.end_idle(idle_since=60.0, ending=ENDING)) == 2
+
+
 async def test_what_would_contradict_is_not_adopted(store: Store) -> None:
     """A second one of a kind for a key, one that has ended, a free one with a key, a leased one without."""
     await leased(store, ALICE, "base")

@@ -40,6 +40,7 @@ async def shared(url: str, *managers: str) -> AsyncIterator[list[RedisStore]]:
     link, installation = RedisLink(url), f"test-{secrets.token_hex(8)}"
     stores = [RedisStore(link, installation, manager) for manager in managers]
     try:
+        await stores[0].census()  # a server has to meet an installation first
         await declare_whole(url, installation)
         yield stores
     finally:

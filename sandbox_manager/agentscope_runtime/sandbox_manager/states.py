@@ -172,6 +172,17 @@ class SandboxRecord:
         """Whether it can serve nobody but the key that it was started for."""
         return self.restored or self.options.needs_own
 
+    @property
+    def is_adoptable(self) -> bool:
+        """Whether a sandbox that was found may be recorded like this: somebody's, or WARM and nobody's."""
+        return self.state in (State.WARM, State.LEASED, State.SUSPENDED) and (self.key is None) is (
+            self.state is State.WARM
+        )
+
+    def is_behind(self, found: SandboxRecord) -> bool:
+        """Tell whether it takes a sandbox for free that was found leased: a store that was set back says so."""
+        return self.key is None and self.state in (State.STARTING, State.WARM) and found.state is State.LEASED
+
     def with_mcp_servers(
         self, added: Mapping[str, Any], *, overwrite: bool = False, without: str | None = None
     ) -> SandboxRecord:

@@ -212,7 +212,8 @@ class Store(Protocol):
     async def adopt(self, record: SandboxRecord) -> bool:
         """Record a WARM (and free), LEASED or SUSPENDED sandbox that was found; whatever the limits are.
 
-        False, and nothing recorded, if its id is known or was, or if its key has another of its kind.
+        False, and nothing recorded, if its id is known or was, or if its key has another of its kind. One that is taken
+        for free and was found LEASED is leased again: the store was set back to before its lease.
         """
 
     async def take_over(self, dead: str) -> tuple[SandboxRecord, ...]:

@@ -30,7 +30,6 @@ from agentscope_runtime.sandbox_manager.stores.departed import Departed
 from agentscope_runtime.sandbox_manager.stores.ledger import Ledger
 from agentscope_runtime.sandbox_manager.stores.news import News
 
-ADOPTABLE = frozenset({State.WARM, State.LEASED, State.SUSPENDED})
 UNFINISHED = frozenset({State.STARTING, State.SUSPENDING, State.STOPPING})
 
 
@@ -204,12 +203,14 @@ class MemoryStore:
 
     async def adopt(self, record: SandboxRecord) -> bool:
         """See `Store.adopt`."""
-        sandbox_id, key = record.sandbox_id, record.key
-        known = sandbox_id in self._all.records or self._departed.ending(sandbox_id)
-        if known or record.state not in ADOPTABLE or (key is None) is not (record.state is State.WARM):
+        key, known = record.key, self._all.records.get(record.sandbox_id)
+        behind = known is not None and known.is_behind(record)
+        if (known is not None and not behind) or self._departed.ending(record.sandbox_id) or not record.is_adoptable:
             return False
         if key is not None and record.sandbox_type in self._all.of(key):
             return False
+        if behind:
+            self._all.put(replace(record, state=State.WARM, key=None))
         self._all.put(record)
         return True
 

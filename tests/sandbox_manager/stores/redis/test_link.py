@@ -16,8 +16,7 @@ from redis_server import RedisServer
 from agentscope_runtime.sandbox.errors import StoreUnavailable
 from agentscope_runtime.sandbox_manager.stores.redis.link import RedisLink, Script, prefix_of
 
-ECHO = Script("return {KEYS[1], ARGV[1]}", "37e0ecd0bf4d3b7d4d9a4a4a0c50d3a3b6f4ab6d")
-"""Its name is wrong, so Redis never knows it; what counts is that it runs."""
+ECHO = Script("return {KEYS[1], ARGV[1]}")
 SOON = 3.0
 """Seconds within which a call is refused, on a machine that has other things to do, too."""
 
@@ -54,11 +53,11 @@ async def test_a_server_on_a_socket_with_a_login_and_a_database(tmp_path: Path) 
     with RedisServer(tmp_path / "data", unixsocket=path) as server:
         async with Redis.from_url(server.url) as redis:
             await redis.acl_setuser("anna", enabled=True, passwords=["+hush"], keys=["*"], categories=["+@all"])
-        write = Script("return redis.call('SET', KEYS[1], 1)", "0" * 40)
+        write = Script("return redis.call('SET', KEYS[1], 1)")
         async with linked(f"unix://anna:hush@{path}?db=3") as link:
             assert await link.run(write, "here") == "OK"
         async with linked(server.url) as link:
-            assert await link.run(Script("return redis.call('GET', KEYS[1])", "1" * 40), "here") is None
+            assert await link.run(Script("return redis.call('GET', KEYS[1])"), "here") is None
         async with linked(f"unix://anna:wrong@{path}") as link:
             assert "invalid username-password pair" in (await refused(link)).detail
 
@@ -108,7 +107,7 @@ async def test_a_server_that_says_nothing_is_given_up_within_a_second(tmp_path: 
 
 async def test_what_redis_refuses_is_no_mistake_of_ours(tmp_path: Path) -> None:
     """A full Redis may have room again; a script that is wrong stays wrong."""
-    write = Script("return redis.call('SET', KEYS[1], string.rep('x', 1000000))", "2" * 40)
+    write = Script("return redis.call('SET', KEYS[1], string.rep('x', 1000000))")
     with RedisServer(tmp_path, maxmemory="1mb") as server:
         async with linked(server.url) as link:
             with pytest.raises(StoreUnavailable, match=r"OOM|maxmemory"):
@@ -117,12 +116,30 @@ async def test_what_redis_refuses_is_no_mistake_of_ours(tmp_path: Path) -> None:
     with RedisServer(tmp_path) as server:
         async with linked(server.url) as link:
             with pytest.raises(ResponseError, match="nonsense"):
-                await link.run(Script("return nonsense()", "3" * 40), "p")
+                await link.run(Script("return nonsense()"), "p")
+
+
+async def test_a_server_that_was_restarted_is_not_whole(tmp_path: Path) -> None:
+    """It may have come back with less than it had: each installation finds out by itself, and before anything else."""
+    whole = Script("return redis.call('EXISTS', KEYS[1] .. 'whole')")
+    other = Script("return redis.call('EXISTS', KEYS[1] .. 'whole') + 10")
+    with RedisServer(tmp_path, appendonly="yes", appendfsync="always") as server:
+        async with linked(server.url) as link:
+            for prefix in ("one:", "two:"):
+                assert await link.run(whole, prefix) == 0
+                async with Redis.from_url(server.url) as redis:
+                    await redis.set(f"{prefix}whole", "epoch")
+                assert [await link.run(each, prefix) for each in (whole, other)] == [1, 11]
+            await asyncio.to_thread(server.restart)
+            async with Redis.from_url(server.url) as redis:
+                assert await redis.exists("one:whole", "two:whole") == 2
+            assert await link.run(other, "one:") == 10
+            assert await link.run(whole, "two:") == 0
 
 
 async def test_news_are_heard(redis_server: RedisServer) -> None:
     """By everybody who subscribed before."""
-    publish = Script("return redis.call('PUBLISH', KEYS[1] .. 'news', ARGV[1])", "4" * 40)
+    publish = Script("return redis.call('PUBLISH', KEYS[1] .. 'news', ARGV[1])")
     async with (
         linked(redis_server.url) as link,
         link.subscribed("p:news") as first,

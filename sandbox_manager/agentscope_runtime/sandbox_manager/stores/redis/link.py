@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -28,6 +28,8 @@ RETRY_AFTER = 2.0
 PING_EVERY = 5.0
 """Seconds of silence after which a subscription is tried: a connection that broke without a word looks the same."""
 NAMESPACE = "agentscope"
+WHOLE = "whole"
+"""The key of an installation that says whether everything is known that is; see `Membership.is_whole`."""
 
 
 def prefix_of(installation: str) -> str:
@@ -37,18 +39,35 @@ def prefix_of(installation: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A step in Lua, and the name under which Redis remembers it."""
+    """A step in Lua."""
 
     source: str
-    sha: str
+
+    @property
+    def sha(self) -> str:
+        """What Redis calls it."""
+        return _sha(self.source)
+
+    def of(self, prefix: str) -> Script:
+        """Return the same script as one of an installation's own, which its server has met or not."""
+        return _script_of(self.source, prefix)
 
 
 @cache
 def script(*names: str) -> Script:
     """Return the script that these files of `lua/` make, one after the other."""
     folder = files(__package__) / "lua"
-    source = "\n".join((folder / f"{name}.lua").read_text(encoding="utf-8") for name in names)
-    return Script(source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())
+    return Script("\n".join((folder / f"{name}.lua").read_text(encoding="utf-8") for name in names))
+
+
+@lru_cache(maxsize=256)
+def _script_of(source: str, prefix: str) -> Script:
+    return Script(f"-- {prefix}\n{source}")
+
+
+@lru_cache(maxsize=256)
+def _sha(source: str) -> str:
+    return hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
 
 
 class RedisLink:
@@ -71,10 +90,13 @@ class RedisLink:
     async def run(self, step: Script, prefix: str, *args: str) -> Any:
         """Run a script on the keys that begin with `prefix`, which is its only key.
 
+        A server that has never met this installation, since it was restarted or is a replica that has taken over, may
+        have lost the last that was written. Before anything else is done there, it counts as not whole.
+
         Raises:
             StoreUnavailable: Redis does not answer, or refuses. The step may have been taken.
         """
-        return await self._asked(lambda client: _evaluate(client, step, prefix, args))
+        return await self._asked(lambda client: _evaluate(client, step.of(prefix), prefix, args))
 
     async def once(self, name: str, value: str) -> str:
         """Keep `value` under this name of no installation, unless there is one; return the one that is kept.
@@ -154,8 +176,18 @@ async def _evaluate(client: Redis, step: Script, prefix: str, args: tuple[str, .
     ask: Callable[..., Awaitable[Any]] = client.execute_command
     try:
         return await ask("EVALSHA", step.sha, 1, prefix, *args)
-    except NoScriptError:  # a Redis that was restarted, or has never seen it
-        return await ask("EVAL", step.source, 1, prefix, *args)
+    except NoScriptError:
+        await _introduce(ask, prefix)
+        await ask("SCRIPT LOAD", step.source)
+        return await ask("EVALSHA", step.sha, 1, prefix, *args)
+
+
+async def _introduce(ask: Callable[..., Awaitable[Any]], prefix: str) -> None:
+    """Let the server forget that it is whole, unless it has met this installation: scripts are in its memory only."""
+    met = script("met").of(prefix)
+    if await ask("SCRIPT EXISTS", met.sha) != [True]:
+        await ask("DEL", f"{prefix}{WHOLE}")
+        await ask("SCRIPT LOAD", met.source)
 
 
 def _is_refusal(message: str) -> bool:

@@ -41,7 +41,6 @@ AT_ONCE = 64
 """Leases that one script ends or lists: it is done within some milliseconds, and Redis is free for others."""
 HEAR_AGAIN = 0.5
 """Seconds until a lost subscription is tried again."""
-ADOPTABLE = frozenset({State.WARM, State.LEASED, State.SUSPENDED})
 
 
 class RedisStore:
@@ -205,7 +204,7 @@ class RedisStore:
 
     async def adopt(self, record: SandboxRecord) -> bool:
         """See `Store.adopt`."""
-        if record.state not in ADOPTABLE or (record.key is None) is not (record.state is State.WARM):
+        if not record.is_adoptable:
             return False
         return "adopted" in await self._said("adopt", record=dump(record))
 
