@@ -18,7 +18,7 @@ from typing import Any
 
 from chaos.processes import redirect
 from chaos.remote import remote_backend
-from chaos.tripwires import Kill, wire_docker, wired
+from chaos.tripwires import Kill, lay, wired
 from pydantic import SecretStr
 
 from agentscope_runtime.sandbox_manager.api import create_app
@@ -36,6 +36,11 @@ SHORTER: Mapping[str, float] = {
     "refill:FIRST_PAUSE": 0.1,
     "refill:LAST_PAUSE": 1.0,
     "lifespan:RESTART_AFTER": 0.1,
+    "membership:BEAT_EVERY": 0.3,
+    "membership:RETRY_EVERY": 0.1,
+    "membership:LEADS_FOR": 1.0,
+    "membership:MARGIN": 0.1,
+    "membership:DEAD_AFTER": 1.5,
 }
 """Constants of the product's modules, in seconds."""
 
@@ -114,16 +119,14 @@ async def _watch_lag(path: Path) -> None:
 
 
 def _lay_wires(plan: Plan) -> None:
-    wire_docker(plan.kill)
+    lay(plan.kill)
     make_backend = _get("lifespan:_make_backend")
 
     def backend(settings: Settings, owner: Owner) -> Backend:
         made = remote_backend(plan.engine, owner) if plan.engine else make_backend(settings, owner)
-        return wired(made, "backend", plan.kill)
+        return wired(made, plan.kill)
 
-    memory_store = _get("lifespan:MemoryStore")
     _set("lifespan:_make_backend", backend)
-    _set("lifespan:MemoryStore", lambda *args, **kwargs: wired(memory_store(*args, **kwargs), "store", plan.kill))
     _set("lifespan:Means", partial(_get("lifespan:Means"), clock=JumpingClock()))
 
 

@@ -1,4 +1,4 @@
-"""Wires around a store or a backend: the process that comes to a named operation for the n-th time kills itself."""
+"""Wires in stores and around backends: the process that comes to a named operation for the n-th time kills itself."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ import os
 import signal
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from aiodocker.containers import DockerContainer, DockerContainers
 
 from agentscope_runtime.sandbox_manager.backends import Backend
 from agentscope_runtime.sandbox_manager.backends.docker_console import Console
 from agentscope_runtime.sandbox_manager.stores import Store
+from agentscope_runtime.sandbox_manager.stores.memory import MemoryStore
+from agentscope_runtime.sandbox_manager.stores.redis.store import RedisStore
 
-T = TypeVar("T")
 STEPS = ("create", "start", "started", "remove")
 """In the middle of an order: the engine process kills there (`chaos.engine`)."""
+STORES = (MemoryStore, RedisStore)
 DOCKER_CALLS: dict[str, tuple[type, str]] = {
     "docker.create": (DockerContainers, "create"),
     "docker.attach": (Console, "attach"),
@@ -62,21 +64,18 @@ def docker_kills() -> list[Kill]:
 
 
 class Tripwire:
-    """A store or a backend that is passed on as it is, but for the wire at one operation."""
+    """A backend that is passed on as it is, but for the wire at one operation."""
 
-    def __init__(self, target: Any, name: str, kill: Kill | None) -> None:
+    def __init__(self, target: Any, kill: Kill) -> None:
         self._target = target
-        self._name = name
         self._kill = kill
         self._seen: Counter[str] = Counter()
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._target, name)
-        kill, point = self._kill, f"{self._name}.{name}"
-        if kill is None or kill.point != point or not callable(value):
+        if self._kill.point != f"backend.{name}" or not callable(value):
             return value
-
-        return _wired_call(value, kill, self._seen)
+        return _wired_call(value, self._kill, self._seen)
 
 
 def _wired_call(call: Any, kill: Kill, seen: Counter[str]) -> Any:
@@ -95,16 +94,22 @@ def _wired_call(call: Any, kill: Kill, seen: Counter[str]) -> Any:
     return wired
 
 
-def wire_docker(kill: Kill | None) -> None:
-    """Lay the wire around one call to the Docker Engine, if that is where this process is to die."""
-    if kill is not None and kill.point in DOCKER_CALLS:
-        owner, name = DOCKER_CALLS[kill.point]
-        setattr(owner, name, _wired_call(getattr(owner, name), kill, Counter()))
+def lay(kill: Kill | None) -> None:
+    """Lay the wire around an operation of the stores, or a call to the Docker Engine, if that is where to die."""
+    if kill is None:
+        return
+    noun, _, verb = kill.point.partition(".")
+    places: list[tuple[type, str]] = [(store, verb) for store in STORES] if noun == "store" else []
+    if kill.point in DOCKER_CALLS:
+        places.append(DOCKER_CALLS[kill.point])
+    seen: Counter[str] = Counter()
+    for owner, name in places:
+        setattr(owner, name, _wired_call(getattr(owner, name), kill, seen))
 
 
-def wired(target: T, name: str, kill: Kill | None) -> T:
-    """Return `target` with the wire."""
-    return target if kill is None else cast("T", Tripwire(target, name, kill))
+def wired(backend: Backend, kill: Kill | None) -> Backend:
+    """Return the backend with the wire."""
+    return backend if kill is None else cast("Backend", Tripwire(backend, kill))
 
 
 def die() -> None:

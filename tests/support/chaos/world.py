@@ -79,7 +79,8 @@ class World:
         for installation in self.installations:
             if manager in installation.managers:
                 for session in installation.sessions:
-                    session.forget()
+                    if not session.keeps:
+                        session.forget()
 
     async def ready(self, one: ManagerProcess, within: float = 20.0) -> bool:
         """Wait until a manager answers; False if it died before."""
@@ -177,7 +178,9 @@ class World:
             Violation: One does not, or not its own.
         """
         for session in self.sessions:
-            if not await session.connect(list(self.pool)):
+            kinds = list(self.pool)
+            # It may hold what it was never told of, with options that it has forgotten.
+            if not await session.connect(kinds) and not (await session.release() and await session.connect(kinds)):
                 raise Violation(f"{session.name} cannot connect: {session.holdings.done}")
             for _ in range(2):
                 if not await session.use():
@@ -234,6 +237,7 @@ async def world(
     *,
     seed: int,
     installations: int = 1,
+    managers: int = 1,
     sessions: int = 4,
     pool: Mapping[str, int] = POOL,
     real: bool = False,
@@ -244,7 +248,8 @@ async def world(
     Args:
         folder: Where sockets, logs and states of managers are.
         seed: Of all dice.
-        installations: How many there are on the engine, of one manager each.
+        installations: How many there are on the engine.
+        managers: Of each installation; several have a Redis among the settings.
         sessions: Of each installation.
         pool: What each installation keeps warm.
         real: Whether boxes are containers of the real engine.
@@ -253,22 +258,25 @@ async def world(
     dice = random.Random(seed)  # noqa: S311 - dice, no secret
     socket = folder / "engine.sock"
     values = {"pool_size": dict(pool), "watcher_scan_interval": 0.1, **settings}
-    states = [folder / f"state-{number}" for number in range(installations)]
+    states = [folder / f"state-{number}" for number in range(installations * managers)]
     async with AsyncExitStack() as stack:
         seen = _real_engine(stack, states) if real else await _engine_process(stack, socket, seed)
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=2.0)
         http = await stack.enter_async_context(aiohttp.ClientSession(timeout=timeout))
         made = World(folder, seed, dice, http, seen, pool)
-        for number, state in enumerate(states):
-            state.mkdir(mode=0o700, exist_ok=True)
-            one = ManagerProcess(manager.Plan(state, free_port(), "" if real else str(socket), settings=values))
-            stack.callback(one.end)
-            installation = Installation([one])
+        for number in range(installations):
+            made.installations.append(installation := Installation([]))
+            for state in states[number * managers : (number + 1) * managers]:
+                state.mkdir(mode=0o700, exist_ok=True)
+                plan = manager.Plan(state, free_port(), "" if real else str(socket), settings=values)
+                installation.managers.append(one := ManagerProcess(plan))
+                stack.callback(one.end)
             for each in range(sessions):
                 own = random.Random(dice.random())  # noqa: S311 - dice, no secret
-                session = Session(f"s{number}-{each}", http, installation.urls, made.holdings, own)
+                name = f"s{number}-{each}"
+                keeps = "redis_url" in settings
+                session = Session(name, http, installation.urls, made.holdings, own, keeps)
                 installation.sessions.append(session)
-            made.installations.append(installation)
         try:
             yield made
         except BaseException as e:
