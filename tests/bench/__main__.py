@@ -78,8 +78,8 @@ def size_measures(_: int) -> list[report.Series]:
 
 
 def file_measures(n: int) -> list[report.Series]:
-    """Measure large files on their way; each takes seconds."""
-    return files.transfers(max(1, n // 50))
+    """Measure large files on their way; each takes seconds, and varies by a factor of two: one says nothing."""
+    return files.transfers(max(5, n // 50))
 
 
 def import_measures(n: int) -> list[report.Series]:
