@@ -15,6 +15,7 @@ from absence import missing
 PROGRAMS = ("redis-server", "valkey-server")
 """What may serve: some distributions have gone over to the fork, which speaks the same."""
 
+READY = ("Ready to accept connections", "Sentinel ID is")
 ATTEMPTS = 5
 """How often another port is tried, when somebody takes the free one before the server does."""
 
@@ -28,9 +29,16 @@ class RedisServer:
     Skips the test where there is no redis-server (`make redis` installs one).
     """
 
-    def __init__(self, folder: Path, **options: object) -> None:
-        """Describe the server; further options are those of its configuration (`requirepass="hush"`)."""
+    def __init__(self, folder: Path, *, monitors: int = 0, **options: object) -> None:
+        """Describe the server.
+
+        Args:
+            folder: Where it runs.
+            monitors: The port of a master, for a sentinel that looks after it as `pool`.
+            options: Further ones of its configuration (`requirepass="hush"`); a tuple is several words.
+        """
         self.options = {name.replace("_", "-"): value for name, value in options.items()}
+        self._monitors = monitors
         self.folder = folder
         """Where the server runs; nothing is written there, unless the test makes it save."""
         self.log: list[str] = []
@@ -40,10 +48,15 @@ class RedisServer:
         self._reader: threading.Thread | None = None
 
     @property
+    def port(self) -> int:
+        """Where the server listens on loopback."""
+        assert self._port, "the server was not started"
+        return self._port
+
+    @property
     def url(self) -> str:
         """Where clients connect to."""
-        assert self._port, "the server was not started"
-        return f"redis://127.0.0.1:{self._port}/0"
+        return f"redis://127.0.0.1:{self.port}/0"
 
     def start(self) -> Self:
         """Return as soon as the server takes connections."""
@@ -52,7 +65,7 @@ class RedisServer:
         if program is None:
             missing("there is no redis-server: run `make redis`")
         for _ in range(ATTEMPTS):
-            port = self._port or _free_port()
+            port = self._port or free_port()
             if self._launch(program, port):
                 self._port = port
                 return self
@@ -92,17 +105,25 @@ class RedisServer:
 
     def _launch(self, program: str, port: int) -> bool:
         """Start the process, and read its log until it is ready (True) or has ended (False)."""
-        options = {"bind": "127.0.0.1", "port": port, "dir": self.folder, "save": "", "appendonly": "no"}
-        options |= self.options
-        command = [program, *(str(word) for name, value in options.items() for word in (f"--{name}", value))]
         self.folder.mkdir(parents=True, exist_ok=True)
+        command = [program]
+        options: dict[str, object] = {"bind": "127.0.0.1", "port": port, "dir": self.folder}
+        if self._monitors:
+            configuration = self.folder / "sentinel.conf"
+            configuration.write_text(f"sentinel monitor pool 127.0.0.1 {self._monitors} 1\n")
+            command += [str(configuration), "--sentinel"]
+        else:
+            options |= {"save": "", "appendonly": "no"}
+        for name, value in (options | self.options).items():
+            words = value if isinstance(value, tuple) else (value,)
+            command += [f"--{name}", *map(str, words)]
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         assert process.stdout is not None
         for line in process.stdout:
             self.log.append(line)
-            if "Ready to accept connections" in line:
+            if any(word in line for word in READY):
                 self._process = process
                 # A pipe that nobody empties would stop a talkative server.
                 self._reader = threading.Thread(target=self.log.extend, args=(process.stdout,), daemon=True)
@@ -113,7 +134,7 @@ class RedisServer:
         return False
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """Return a port that nobody listens on just now."""
     with socket.create_server(("127.0.0.1", 0)) as found:
         port: int = found.getsockname()[1]

@@ -8,14 +8,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import replace
 
-from redis.asyncio import Redis
-
 from agentscope_runtime.sandbox.wire import LeaseOptions
 from agentscope_runtime.sandbox_manager.states import NO_OPTIONS, Ending, LeaseKey, Limits, SandboxRecord, State, Wish
 from agentscope_runtime.sandbox_manager.stores import Claim, Store
 from agentscope_runtime.sandbox_manager.stores.memory import MemoryStore
 from agentscope_runtime.sandbox_manager.stores.news import News, Room
-from agentscope_runtime.sandbox_manager.stores.redis.link import RedisLink, prefix_of
+from agentscope_runtime.sandbox_manager.stores.redis.link import RedisLink, Script
 from agentscope_runtime.sandbox_manager.stores.redis.store import RedisStore
 
 ME, OTHER = "mgr-me", "mgr-other"
@@ -40,17 +38,22 @@ async def shared(url: str, *managers: str) -> AsyncIterator[list[RedisStore]]:
     link, installation = RedisLink(url), f"test-{secrets.token_hex(8)}"
     stores = [RedisStore(link, installation, manager) for manager in managers]
     try:
-        await stores[0].census()  # a server has to meet an installation first
-        await declare_whole(url, installation)
+        await make_whole(stores[0])
         yield stores
     finally:
         await link.aclose()
 
 
-async def declare_whole(url: str, installation: str) -> None:
+async def make_whole(store: RedisStore) -> None:
     """Say what the leader of an installation says when it has looked for what there is."""
-    async with Redis.from_url(url) as redis:
-        await redis.set(f"{prefix_of(installation)}whole", "epoch")
+    await store._link.run(Script("return redis.call('SET', KEYS[1] .. 'whole', 'epoch')"), store._prefix)
+
+
+async def declare_whole(url: str, installation: str) -> None:
+    """Say it before any store is open."""
+    link = RedisLink(url)
+    await make_whole(RedisStore(link, installation, ME))
+    await link.aclose()
 
 
 STORES: dict[str, Callable[[Callable[[], str]], AbstractAsyncContextManager[Store]]] = {

@@ -19,10 +19,10 @@ from stores import (
     OTHER,
     Ear,
     claim,
-    declare_whole,
     draft,
     ids,
     leased,
+    make_whole,
     shared,
     warm,
 )
@@ -78,7 +78,7 @@ async def test_an_empty_store_decides_nothing_by_absence(redis_server: RedisServ
         assert await store.suspend_idle(idle_since=1000.0) == ()
         assert await store.pause_idle(idle_since=1000.0) == ()
         assert await store.end_expired(now=1000.0, suspended_before=1000.0, ending=ENDING) == ()
-        await declare_whole(redis_server.url, prefix.partition("{")[2].partition("}")[0])
+        await make_whole(store)
         assert ids(await claim(store, ALICE, "base")) == [held]
 
 

@@ -4,7 +4,9 @@
     unix://[user:password@]/path/of/socket[?db=1]
     redis+sentinel://[user:password@]host[:port][,host[:port]…]/service[/db][?sentinel_password=…]   rediss+sentinel://…
 
-Further options of redis-py's connections follow as a query (`?socket_timeout=3`). Nothing connects here.
+Any node of a Redis Cluster may be named, in the first form: from there it is one MOVED to the node that has the keys of
+an installation (`elsewhere`). Further options of redis-py's connections follow as a query (`?socket_timeout=3`).
+Nothing connects here.
 """
 
 from __future__ import annotations
@@ -49,13 +51,24 @@ def client_for(url: str) -> Redis:
 def composed(*, host: str, port: int, db: int, user: str | None, password: str | None) -> str:
     """Return the URL that these parts make."""
     login = f"{quote(user or '', safe='')}:{quote(password or '', safe='')}@" if user or password else ""
-    return f"redis://{login}{f'[{host}]' if ':' in host else host}:{port}/{db}"
+    return f"redis://{login}{_netloc(host, port)}/{db}"
+
+
+def elsewhere(url: str, host: str, port: int) -> str:
+    """Return the address of another node of the same cluster."""
+    parts = urlsplit(url)
+    login, at, _ = parts.netloc.rpartition("@")
+    return urlunsplit(parts._replace(netloc=f"{login}{at}{_netloc(host, port)}"))
 
 
 def without_secrets(url: str) -> str:
     """Return the address as it may be told: without user, password and options."""
     parts = urlsplit(url)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def _netloc(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _no_retries() -> Any:

@@ -15,7 +15,12 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from agentscope_runtime.sandbox.errors import StoreUnavailable
-from agentscope_runtime.sandbox_manager.stores.redis.address import ANSWER_WITHIN, client_for, without_secrets
+from agentscope_runtime.sandbox_manager.stores.redis.address import (
+    ANSWER_WITHIN,
+    client_for,
+    elsewhere,
+    without_secrets,
+)
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -79,13 +84,16 @@ class RedisLink:
         Raises:
             ValueError: That is no address of a Redis.
         """
-        self._client = client_for(url)
+        self._url = url
+        self._client = self._first = client_for(url)
+        self._others: dict[str, Redis] = {}  # other nodes of a cluster, by address
         self.where = f"Redis at {without_secrets(url)}"
         """For messages; holds no secret."""
 
     async def aclose(self) -> None:
         """Close all connections."""
-        await self._client.aclose()
+        for client in (self._first, *self._others.values()):
+            await client.aclose()
 
     async def run(self, step: Script, prefix: str, *args: str) -> Any:
         """Run a script on the keys that begin with `prefix`, which is its only key.
@@ -151,7 +159,23 @@ class RedisLink:
                 yield str(message["data"])
 
     async def _asked(self, question: Callable[[Redis], Awaitable[T]]) -> T:
-        return await self._translated(question(self._client))
+        from redis.exceptions import MovedError
+
+        async def asked() -> T:
+            try:
+                return await question(self._client)
+            except MovedError as error:  # nothing was done there
+                self._client = self._node(elsewhere(self._url, error.host, error.port))
+                return await question(self._client)
+
+        try:
+            return await self._translated(asked())
+        except StoreUnavailable:
+            self._client = self._first  # it says who has taken the place of a node that is gone
+            raise
+
+    def _node(self, url: str) -> Redis:
+        return self._others.get(url) or self._others.setdefault(url, client_for(url))
 
     async def _translated(self, answer: Awaitable[T]) -> T:
         from redis.exceptions import RedisError, ResponseError
