@@ -21,6 +21,7 @@
     │   ├── ImageMissing          `make images` was not run, or built another tag
     │   ├── StartFailed           the container started and never became ready
     │   ├── BackendUnavailable    Docker does not answer
+    │   ├── Draining              this manager is about to end, and did nothing; the next one serves the call
     │   ├── StoreUnavailable      what the managers share (Redis) does not answer, or is being rebuilt
     │   ├── PortFailed            nothing listens on that port of the sandbox, or it does not answer
     │   └── ManagerUnreachable    the manager itself does not answer (raised by the client only)
@@ -180,6 +181,12 @@ class BackendUnavailable(Unavailable):
     """The container engine does not answer."""
 
     code, title = "backend_unavailable", "Container engine unavailable"
+
+
+class Draining(Unavailable):
+    """This manager is about to end and begins nothing new; the call had no effect, so it may be sent elsewhere."""
+
+    code, title = "draining", "Manager is draining"
 
 
 class StoreUnavailable(Unavailable):

@@ -7,7 +7,7 @@ that runs inside this process (`embedded`).
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 from agentscope_runtime.sandbox.errors import InvalidRequest, NotAuthorized
@@ -30,14 +30,34 @@ class Origin:
     """Whether it is on this machine: then no proxy is between, whatever the environment says."""
     in_process: bool = False
     """Whether it runs in this very process."""
+    others: tuple[Origin, ...] = ()
+    """Further managers that share its pool: any of them serves any call."""
+
+    @property
+    def all(self) -> tuple[Origin, ...]:
+        """All managers that serve the same sandboxes, in the order in which they were named."""
+        return (self, *self.others)
+
+    @property
+    def places(self) -> str:
+        """Their addresses, for messages."""
+        return " or ".join(each.base_url for each in self.all)
 
 
 def find_origin(base_url: str, bearer_token: str | None = None) -> Origin:
     """Check a manager's address and find the key for it.
 
+    Several addresses, `http://a:8000,http://b:8000`, are managers that share a pool: calls go to the first that
+    answers.
+
     The key is `bearer_token`; else, for an address of this machine only, the variable `BEARER_TOKEN`, else the file
     in which a manager that was given no key keeps its own. No key of this machine is ever sent to another one.
     """
+    first, *others = (_origin(part.strip(), bearer_token) for part in base_url.split(","))
+    return replace(first, others=tuple(others))
+
+
+def _origin(base_url: str, bearer_token: str | None) -> Origin:
     try:
         parts = urlsplit(base_url)
         host, _ = parts.hostname, parts.port

@@ -34,9 +34,6 @@ MARGIN: Final = 2.0
 CONNECT_TIMEOUT: Final = 5.0
 """Seconds to reach the manager at all."""
 
-RETRY_DELAYS: Final = (0.05, 0.25)
-"""Seconds before the second and the third attempt; a manager that restarts on this machine is back by then, or not."""
-
 CHUNK: Final = 1 << 20
 """Bytes that a file is streamed by."""
 
@@ -48,9 +45,9 @@ def client_options(origin: Origin) -> dict[str, Any]:
     options: dict[str, Any] = {
         # As many threads as a program has may call at once; the server is the one to limit.
         "limits": httpx.Limits(max_connections=None, max_keepalive_connections=64, keepalive_expiry=60.0),
-        "trust_env": not origin.loopback,
+        "trust_env": not all(each.loopback for each in origin.all),
     }
-    if origin.base_url.startswith("http://"):
+    if all(each.base_url.startswith("http://") for each in origin.all):
         # Loading certificate authorities takes 20 ms, and nothing here would ask them. An empty context trusts nobody.
         options["verify"] = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     return options
@@ -120,7 +117,7 @@ def translated(origin: Origin, call: Call[T], timeout: float, error: Exception) 
     cause = str(error) or type(error).__name__
     if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)):
         return ManagerUnreachable(
-            f"could not {call.what}: no sandbox manager answers at {origin.base_url} ({cause}); start one with "
+            f"could not {call.what}: no sandbox manager answers at {origin.places} ({cause}); start one with "
             "runtime-sandbox-server, correct base_url, or leave base_url out to run one in this process"
         )
     if isinstance(error, httpx.TimeoutException):
@@ -132,14 +129,3 @@ def translated(origin: Origin, call: Call[T], timeout: float, error: Exception) 
         f"could not {call.what}: the connection to {origin.base_url} broke ({cause}); the manager may have stopped"
         + ("" if call.idempotent else ", and whether the call took effect is not known")
     )
-
-
-def may_retry(call: Call[T], error: Exception, attempt: int, replayable: bool) -> bool:
-    """Tell whether to send a call again: it never arrived, or arriving twice is the same as once."""
-    import httpx
-
-    if attempt >= len(RETRY_DELAYS) or not replayable:
-        return False
-    if isinstance(error, httpx.ConnectError):
-        return True
-    return call.idempotent and isinstance(error, (httpx.NetworkError, httpx.RemoteProtocolError))

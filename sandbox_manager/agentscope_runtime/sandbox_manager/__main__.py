@@ -27,6 +27,7 @@ from agentscope_runtime.sandbox_manager.simulation.command import main as simula
 
 if TYPE_CHECKING:
     from agentscope_runtime.sandbox_manager.api.auth import Access
+    from agentscope_runtime.sandbox_manager.api.draining import Drain
 
 GRACE = 3.0
 """Seconds that open calls are given when the server ends."""
@@ -34,6 +35,7 @@ CHECK_WITHIN = 10.0
 """Seconds that Docker may take to answer at the start."""
 FILES = 65536
 """Open files, where the machine allows them."""
+logger = logging.getLogger(__name__)
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
@@ -91,10 +93,17 @@ def serve(settings: Settings) -> None:
             configure(app, grace=GRACE),
             on_start=lambda: _serving(settings, address, app.state.access),
             on_stop=lambda: print("stopping; removing this manager's sandboxes", flush=True),
+            drain=lambda: _drain(app.state.drain, settings.drain_seconds),
         )
         server.run(sockets=[listener])
     finally:
         listener.close()
+
+
+async def _drain(drain: Drain, within: float) -> None:
+    left = await drain.finish(within)
+    if left:
+        logger.warning("%d calls did not finish within %g s; they are cut off", left, within)
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:

@@ -11,7 +11,7 @@ import logging
 import re
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
@@ -128,35 +128,46 @@ def configure(app: ASGIApp, *, grace: float) -> uvicorn.Config:
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server, but it ends at once when asked to, and always in good order.
+    """uvicorn's server, but it begins to end at once when asked to, and always ends in good order.
 
     A second Ctrl-C makes the stock one skip the end of the application, which would leave our containers behind.
     """
 
-    def __init__(self, config: uvicorn.Config, *, on_start: Callable[[], None], on_stop: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        *,
+        on_start: Callable[[], None],
+        on_stop: Callable[[], None],
+        drain: Callable[[], Awaitable[object]] | None = None,
+    ) -> None:
         """Prepare.
 
         Args:
             config: See `configure`.
             on_start: Called when calls are answered.
             on_stop: Called when the end begins, once.
+            drain: Awaited then, while calls are still answered; a second signal cuts it short.
         """
         super().__init__(config)
         self._on_start = on_start
         self._on_stop = on_stop
+        self._drain = drain
+        self._hurry: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
 
     def stop(self) -> None:
-        """Begin to end; may be called from any thread, from a signal handler, and again."""
+        """Begin to end; may be called from any thread, from a signal handler, and again: then nothing is waited for."""
+        event = self._hurry if self.should_exit else self._stopping
         self.should_exit = True
-        if self._loop is not None and self._stopping is not None:
+        if self._loop is not None and event is not None:
             with suppress(RuntimeError):  # the loop has ended already
-                self._loop.call_soon_threadsafe(self._stopping.set)
+                self._loop.call_soon_threadsafe(event.set)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """See uvicorn."""
-        self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
+        self._loop, self._stopping, self._hurry = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
         await super().startup(sockets)
         if self.started:
             self._on_start()
@@ -174,9 +185,21 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """See uvicorn."""
         self._on_stop()
+        if self._drain is not None and self._hurry is not None:
+            draining = asyncio.ensure_future(self._drain())
+            hurry = asyncio.ensure_future(self._hurry.wait())
+            await asyncio.wait({draining, hurry}, return_when=asyncio.FIRST_COMPLETED)
+            draining.cancel()
+            hurry.cancel()
+            await asyncio.wait({draining, hurry})
+            if not draining.cancelled():
+                draining.result()
         await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """End on the first signal; further ones change nothing. The signal is not raised again after the end."""
+        """End in good order on the first signal, without waiting for calls on the second.
+
+        The signal is not raised again after the end.
+        """
         del frame
         self.stop()

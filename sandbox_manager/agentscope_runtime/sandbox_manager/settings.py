@@ -109,6 +109,8 @@ class Settings(BaseSettings):
     """Seconds between two looks for idle leases."""
     watchdog_seconds: Annotated[float, Field(ge=5)] = 60.0
     """Seconds without a word from a manager after which a container ends itself."""
+    drain_seconds: Annotated[float, Field(ge=0)] = 30.0
+    """Seconds that running calls are given to finish when the server is asked to end; new ones are refused at once."""
     auto_cleanup: bool = True
     """Whether the manager removes its sandboxes when it stops; else their own watchdog does."""
 

@@ -1,6 +1,7 @@
-"""A kept-alive way to one manager: sends calls, gives their answers or raises their errors.
+"""A kept-alive way to a manager, or to several that share a pool: sends calls, gives answers or raises errors.
 
-What a call is stands in `calls`, what travels how in `transport`; who opens and closes it is the caller's business.
+What a call is stands in `calls`, what travels how in `transport`, when it is sent again in `retrying`; who opens and
+closes it is the caller's business.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from agentscope_runtime.sandbox import transport
 from agentscope_runtime.sandbox.calls import Call
-from agentscope_runtime.sandbox.errors import InvalidRequest
+from agentscope_runtime.sandbox.errors import Draining, InvalidRequest
+from agentscope_runtime.sandbox.retrying import Trial
 from agentscope_runtime.sandbox.settings import Origin, default_timeout
 from agentscope_runtime.sandbox.waiting import sleep_async
 
@@ -22,13 +24,14 @@ T = TypeVar("T")
 
 
 class ConnectionAsync:
-    """One HTTP client for one manager, shared by all that talk to it."""
+    """One HTTP client, shared by all that talk to the manager."""
 
     def __init__(self, origin: Origin) -> None:
         """Prepare to talk to a manager; the first call connects."""
         import httpx
 
         self.origin = origin
+        self._at = 0  # which of the managers answered last
         self._timeout = default_timeout()
         self._client = httpx.AsyncClient(**transport.client_options(origin))
 
@@ -82,17 +85,36 @@ class ConnectionAsync:
     async def _exchange_async(self, call: Call[T], content: AsyncIterable[bytes] | None) -> httpx.Response:
         """Send a call, again where that is safe, and return the answer with its body unread."""
         seconds = self._seconds(call)
-        for attempt in range(len(transport.RETRY_DELAYS) + 1):
+        trial = Trial(call, self.origin, self._at, replayable=content is None)
+        while True:
             if self._client.is_closed:
                 raise InvalidRequest(f"could not {call.what}: what it was called on is closed")
             try:
-                request = transport.build(self.origin, call, seconds, content)
-                return await self._client.send(request, stream=True)
+                request = transport.build(trial.origin, call, seconds, content)
+                response = await self._client.send(request, stream=True)
+                refused = await self._refused_async(trial.origin, call, response)
+                if refused is None:
+                    self._at = trial.at
+                    return response
+                pause = trial.pause_after(refused)
+                if pause is None:
+                    raise refused
             except self._errors() as error:
-                if not transport.may_retry(call, error, attempt, replayable=content is None):
+                pause = trial.pause_after(error)
+                if pause is None:
                     raise transport.translated(self.origin, call, seconds, error) from error
-            await sleep_async(transport.RETRY_DELAYS[attempt])
-        raise AssertionError("the last attempt returns or raises")
+            await sleep_async(pause)
+
+    async def _refused_async(self, origin: Origin, call: Call[T], response: httpx.Response) -> Draining | None:
+        """Return that the manager did nothing because it is about to end, if that is its answer."""
+        if response.status_code != Draining.status:
+            return None
+        try:
+            body = await response.aread()  # kept, for whoever reads the answer after us
+        finally:
+            await response.aclose()
+        error = transport.refusal(origin, call, response.status_code, response.headers, body)
+        return error if isinstance(error, Draining) else None
 
     def _seconds(self, call: Call[T]) -> float:
         return (call.timeout or self._timeout) + call.allowance

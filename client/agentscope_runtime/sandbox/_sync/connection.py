@@ -1,7 +1,8 @@
 # Made by scripts/unasync.py from client/agentscope_runtime/sandbox/_async/connection.py. Do not edit: change that one and run `make unasync`.
-"""A kept-alive way to one manager: sends calls, gives their answers or raises their errors.
+"""A kept-alive way to a manager, or to several that share a pool: sends calls, gives answers or raises errors.
 
-What a call is stands in `calls`, what travels how in `transport`; who opens and closes it is the caller's business.
+What a call is stands in `calls`, what travels how in `transport`, when it is sent again in `retrying`; who opens and
+closes it is the caller's business.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from agentscope_runtime.sandbox import transport
 from agentscope_runtime.sandbox.calls import Call
-from agentscope_runtime.sandbox.errors import InvalidRequest
+from agentscope_runtime.sandbox.errors import Draining, InvalidRequest
+from agentscope_runtime.sandbox.retrying import Trial
 from agentscope_runtime.sandbox.settings import Origin, default_timeout
 from agentscope_runtime.sandbox.waiting import sleep
 
@@ -23,13 +25,14 @@ T = TypeVar("T")
 
 
 class Connection:
-    """One HTTP client for one manager, shared by all that talk to it."""
+    """One HTTP client, shared by all that talk to the manager."""
 
     def __init__(self, origin: Origin) -> None:
         """Prepare to talk to a manager; the first call connects."""
         import httpx
 
         self.origin = origin
+        self._at = 0  # which of the managers answered last
         self._timeout = default_timeout()
         self._client = httpx.Client(**transport.client_options(origin))
 
@@ -83,17 +86,36 @@ class Connection:
     def _exchange(self, call: Call[T], content: Iterable[bytes] | None) -> httpx.Response:
         """Send a call, again where that is safe, and return the answer with its body unread."""
         seconds = self._seconds(call)
-        for attempt in range(len(transport.RETRY_DELAYS) + 1):
+        trial = Trial(call, self.origin, self._at, replayable=content is None)
+        while True:
             if self._client.is_closed:
                 raise InvalidRequest(f"could not {call.what}: what it was called on is closed")
             try:
-                request = transport.build(self.origin, call, seconds, content)
-                return self._client.send(request, stream=True)
+                request = transport.build(trial.origin, call, seconds, content)
+                response = self._client.send(request, stream=True)
+                refused = self._refused(trial.origin, call, response)
+                if refused is None:
+                    self._at = trial.at
+                    return response
+                pause = trial.pause_after(refused)
+                if pause is None:
+                    raise refused
             except self._errors() as error:
-                if not transport.may_retry(call, error, attempt, replayable=content is None):
+                pause = trial.pause_after(error)
+                if pause is None:
                     raise transport.translated(self.origin, call, seconds, error) from error
-            sleep(transport.RETRY_DELAYS[attempt])
-        raise AssertionError("the last attempt returns or raises")
+            sleep(pause)
+
+    def _refused(self, origin: Origin, call: Call[T], response: httpx.Response) -> Draining | None:
+        """Return that the manager did nothing because it is about to end, if that is its answer."""
+        if response.status_code != Draining.status:
+            return None
+        try:
+            body = response.read()  # kept, for whoever reads the answer after us
+        finally:
+            response.close()
+        error = transport.refusal(origin, call, response.status_code, response.headers, body)
+        return error if isinstance(error, Draining) else None
 
     def _seconds(self, call: Call[T]) -> float:
         return (call.timeout or self._timeout) + call.allowance

@@ -31,6 +31,7 @@ from agentscope_runtime.sandbox_manager.api import (
     tools,
 )
 from agentscope_runtime.sandbox_manager.api.auth import Access, Guard, Hosts
+from agentscope_runtime.sandbox_manager.api.draining import Drain, DrainGate
 from agentscope_runtime.sandbox_manager.api.grants import Clock
 from agentscope_runtime.sandbox_manager.api.port_places import PreviewHosts
 from agentscope_runtime.sandbox_manager.api.previews import Previews
@@ -75,7 +76,7 @@ def create_app(
     pool: Pool | None = None,
     clock: Clock = time.monotonic,
 ) -> FastAPI:
-    """Build the application; `app.state.pool` is there while its lifespan runs.
+    """Build the application; `app.state.pool` is there while its lifespan runs, `app.state.drain` all the time.
 
     Args:
         settings: All of it.
@@ -94,7 +95,7 @@ def create_app(
             app.state.pool = pool or await stack.enter_async_context(_own_pool(settings, backend, store))
             yield
 
-    access = Access(settings, load_key(settings), clock)
+    access, drain = Access(settings, load_key(settings), clock), Drain()
     hosts, previews = Hosts(settings), PreviewHosts(settings.preview_domain)
     app = FastAPI(
         title="AgentScope Runtime sandbox manager",
@@ -102,6 +103,7 @@ def create_app(
         summary="Leases sandboxes to sessions, and is the way into them.",
         lifespan=lifespan,
         middleware=[
+            Middleware(DrainGate, drain=drain),
             Middleware(Previews, access=access, hosts=hosts, previews=previews),
             Middleware(Guard, access=access, hosts=hosts),
         ],
@@ -114,6 +116,7 @@ def create_app(
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.access = access
+    app.state.drain = drain
     app.state.profiles = Profiles(settings.state_dir / "profiles")
     app.state.previews = previews
     app.state.filled_once = False
