@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 from chaos import remote
-from chaos.rounds import all_is_well, kill_at_all, kill_for
+from chaos.rounds import all_is_well, everybody_runs, kill_at_all, kill_for
 from chaos.sessions import Violation
 from chaos.tripwires import all_kills
 from chaos.world import world
@@ -47,6 +48,20 @@ async def test_two_installations_on_one_engine(tmp_path: Path, seed: int, durati
             session.keeps = True
         w.victims = victim.managers
         await kill_for(w, duration / 2)
+
+
+async def test_the_engine_restarts(tmp_path: Path, seed: int) -> None:
+    """All boxes end unseen, and for a second nobody can be asked; then sessions get others."""
+    async with world(tmp_path, seed=seed) as w:
+        await everybody_runs(w)
+        async with w.busy():
+            for _ in range(2):
+                await asyncio.sleep(0.5)
+                w.note("the engine, with all boxes")
+                w.holdings.dead.update(await w.engine.go_down())
+                await asyncio.sleep(1.0)
+                await w.engine.come_back()
+        await all_is_well(w)
 
 
 async def test_a_leak_is_found(tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -119,6 +119,14 @@ class EngineProcess:
         self.away = True
         self._tell(WatchLost("the engine is away, says the test"))
 
+    async def go_down(self) -> list[str]:
+        """End all containers, and answer nobody any more, as when the engine is restarted; return which there were."""
+        self.leave()
+        ended = list(self.engine.containers)
+        for sandbox_id in ended:
+            await self.die(sandbox_id, quietly=True)
+        return ended
+
     def come_back(self) -> None:
         """Answer again; deaths meanwhile were told to nobody."""
         self.away = False

@@ -7,17 +7,39 @@ import signal
 from collections.abc import Iterable
 
 from chaos.manager_process import ManagerProcess
+from chaos.sessions import Violation
 from chaos.tripwires import Kill
 from chaos.world import World
 
 REACHED_WITHIN = 1.0
 """Seconds in which sessions that live come by every point that they come by at all."""
+ALONE = 0.5
+"""Of the kills are of a manager that is alone."""
 LONGEST_LIFE = 0.4
 """Seconds after its start in which a manager is killed at random."""
 
 
+async def everybody_runs(world: World) -> None:
+    """Start every manager that does not run, and wait until it answers."""
+    for one in world.managers:
+        if not one.lives:
+            one.start()
+    for one in world.managers:
+        if not await world.ready(one):
+            raise Violation(f"a manager ended that nobody killed; its log ends:\n{one.log()}")
+
+
 async def kill_at(world: World, kill: Kill, one: ManagerProcess, *, within: float = REACHED_WITHIN) -> bool:
-    """Start a manager that dies at a point, and let sessions live until then; tell whether it came to that point."""
+    """Start a manager that dies at a point, and let sessions live until then; tell whether it came to that point.
+
+    Those that share its pool are killed at times, so that it leads, and run at others, so that they do.
+    """
+    for each in world.companions(one):
+        if world.dice.random() < ALONE:
+            each.kill(signal.SIGKILL)
+            await each.died(REACHED_WITHIN)
+        elif not each.lives:
+            each.start()
     if kill.when == "in":
         await world.engine.arm(kill.point.removeprefix("engine."), kill.nth)
         one.start()
@@ -38,8 +60,9 @@ async def kill_at(world: World, kill: Kill, one: ManagerProcess, *, within: floa
 
 async def kill_at_random(world: World, one: ManagerProcess, *, longest: float = LONGEST_LIFE) -> None:
     """Start a manager unless it runs, let sessions live for a moment, and kill it wherever it is."""
-    if not one.lives:
-        one.start()
+    for each in (one, *world.companions(one)):
+        if not each.lives:
+            each.start()
     life = world.dice.uniform(0.0, longest)
     async with world.busy():
         await asyncio.sleep(life)
@@ -55,10 +78,7 @@ async def all_is_well(world: World) -> None:
     Raises:
         Violation: Something does not.
     """
-    for one in world.managers:
-        if not one.lives:
-            one.start()
-            await world.ready(one)
+    await everybody_runs(world)
     await world.settle()
     await world.everybody_connects()
     await world.settle()

@@ -74,6 +74,10 @@ class World:
         self.killed.append(what)
         print(f"seed {self.seed}: kill {len(self.killed)}: {what}", file=sys.stderr, flush=True)
 
+    def companions(self, one: ManagerProcess) -> list[ManagerProcess]:
+        """Return the other managers of an installation."""
+        return [each for i in self.installations if one in i.managers for each in i.managers if each is not one]
+
     def lost(self, manager: ManagerProcess) -> None:
         """Take note that a manager died: leases that live with it are gone."""
         for installation in self.installations:

@@ -35,6 +35,7 @@ from agentscope_runtime.sandbox_manager.api.draining import Drain, DrainGate
 from agentscope_runtime.sandbox_manager.api.grants import Clock
 from agentscope_runtime.sandbox_manager.api.port_places import PreviewHosts
 from agentscope_runtime.sandbox_manager.api.previews import Previews
+from agentscope_runtime.sandbox_manager.api.turns import Turns
 from agentscope_runtime.sandbox_manager.keys import load_key
 from agentscope_runtime.sandbox_manager.profiles import Profiles
 from agentscope_runtime.sandbox_manager.settings import Settings
@@ -104,6 +105,7 @@ def create_app(
         lifespan=lifespan,
         middleware=[
             Middleware(DrainGate, drain=drain),
+            Middleware(Turns),
             Middleware(Previews, access=access, hosts=hosts, previews=previews),
             Middleware(Guard, access=access, hosts=hosts),
         ],
