@@ -160,6 +160,7 @@ class RedisMembership:
     @asynccontextmanager
     async def alive(self) -> AsyncIterator[None]:
         """See `Membership.alive`."""
+        await self._link.check()
         await self.look()
         beating = asyncio.create_task(self._beat(), name="membership")
         try:

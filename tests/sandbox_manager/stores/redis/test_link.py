@@ -119,6 +119,18 @@ async def test_what_redis_refuses_is_no_mistake_of_ours(tmp_path: Path) -> None:
                 await link.run(Script("return nonsense()"), "p")
 
 
+@pytest.mark.parametrize(("policy", "fine"), [("allkeys-lru", False), ("noeviction", True), ("volatile-ttl", True)])
+async def test_a_server_that_would_forget_records_is_refused(tmp_path: Path, policy: str, fine: bool) -> None:
+    """Records have no time-out, so only a policy for all keys would throw them away."""
+    with RedisServer(tmp_path, maxmemory="100mb", maxmemory_policy=policy) as server:
+        async with linked(server.url) as link:
+            if fine:
+                await link.check()
+                return
+            with pytest.raises(StoreUnavailable, match="set noeviction"):
+                await link.check()
+
+
 async def test_a_server_that_was_restarted_is_not_whole(tmp_path: Path) -> None:
     """It may have come back with less than it had: each installation finds out by itself, and before anything else."""
     whole = Script("return redis.call('EXISTS', KEYS[1] .. 'whole')")

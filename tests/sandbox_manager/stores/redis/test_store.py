@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
@@ -28,6 +29,7 @@ from stores import (
 
 from agentscope_runtime.sandbox.errors import InvalidRequest, SandboxDied, StartFailed
 from agentscope_runtime.sandbox.wire import LeaseOptions
+from agentscope_runtime.sandbox_manager.membership import RedisMembership
 from agentscope_runtime.sandbox_manager.states import LeaseKey, SandboxRecord, State, Wish
 from agentscope_runtime.sandbox_manager.stores import Claim
 from agentscope_runtime.sandbox_manager.stores.news import Failed, Room, Stopped, Taken, Woken
@@ -216,6 +218,27 @@ async def test_nothing_is_left_of_what_is_over(redis_server: RedisServer) -> Non
             assert left == {"whole", "sequence", "counts", "sums", "endings", "ended"}
             assert set(await redis.hvals(f"{store._prefix}sums")) == {"0"}
         assert await store.census() == {}
+
+
+async def test_a_user_of_redis_with_few_rights_will_do(tmp_path: Path) -> None:
+    """Those that the documents name."""
+    with RedisServer(tmp_path) as server:
+        async with Redis.from_url(server.url) as redis:
+            await redis.acl_setuser(
+                "pool",
+                enabled=True,
+                passwords=["+hush"],
+                keys=["agentscope:*"],
+                channels=["agentscope:*"],
+                categories=["+@all", "-@dangerous"],
+            )
+        url = f"redis://pool:hush@127.0.0.1:{server.port}/0"
+        async with shared(url, ME, OTHER) as (mine, theirs), Ear(mine):
+            await leased(mine, ALICE, "base")
+            await theirs.trim("base", keep=0, ending=ENDING, fence=1)
+            await RedisMembership(mine._link, "pool", ME).look()
+            await mine._link.check()
+            assert await mine._link.once("pool", "x") == "x"
 
 
 async def test_a_cluster_routes_by_the_installation(redis_server: RedisServer) -> None:

@@ -132,6 +132,27 @@ class RedisLink:
 
         await self._asked(ask)
 
+    async def check(self) -> None:
+        """Return if Redis answers, and keeps what it is given.
+
+        Raises:
+            StoreUnavailable: It does not, or refuses; or it throws keys away when it is full: records would be lost, or
+                worse, parts of them.
+        """
+
+        async def ask(client: Redis) -> dict[str, Any]:
+            from redis.exceptions import NoPermissionError
+
+            try:
+                return dict(await client.info("memory"))
+            except NoPermissionError:  # then nobody can know
+                return {}
+
+        said = await self._asked(ask)
+        policy = str(said.get("maxmemory_policy", ""))
+        if int(said.get("maxmemory", 0)) and policy.startswith("allkeys"):
+            raise self._unavailable(f"it throws keys away when it is full (maxmemory-policy {policy}); set noeviction")
+
     @asynccontextmanager
     async def subscribed(self, channel: str) -> AsyncIterator[AsyncIterator[str]]:
         """Hear what is published there from now on; the iteration ends by an error only.
