@@ -146,7 +146,7 @@ async def test_S67_S70_users_at_the_same_time_never_share(shop: Workshop, sandbo
 async def test_S70_a_sandbox_is_kept_while_its_handler_runs_and_no_longer(
     make_server: Callable[..., Server],
 ) -> None:
-    """It outlives one that is as idle but has no handler; when the handler is over, it is released as well."""
+    """It outlives one that is as idle but has no handler; when the handler is over, it is suspended as well."""
     server = make_server(POOL_SIZE="base=2", HEARTBEAT_TIMEOUT="2", WATCHER_SCAN_INTERVAL="0.2").wait_ready()
     thinking, through = asyncio.Event(), asyncio.Event()
     app = AgentApp()
@@ -163,13 +163,14 @@ async def test_S70_a_sandbox_is_kept_while_its_handler_runs_and_no_longer(
         running = asyncio.create_task(ask(client, session_id="busy"))
         await thinking.wait()
         await sandboxes.connect_async("idle")
-        await asyncio.to_thread(eventually, lambda: sessions(server) == ["busy"], 20, "only the idle one is released")
+        await asyncio.to_thread(eventually, lambda: sessions(server) == ["busy"], 20, "only the idle one is suspended")
         through.set()
         assert "42" in (await running).text
         await asyncio.to_thread(eventually, lambda: sessions(server) == [], 20, "the other one, too")
 
 
 def sessions(server: Server) -> list[str]:
-    """Return the sessions that hold a sandbox."""
+    """Return the sessions whose sandbox runs."""
     with server.http() as http:
-        return [lease["session_id"] for lease in http.get("/v1/leases").json()["leases"]]
+        leases = http.get("/v1/leases").json()["leases"]
+        return [lease["session_id"] for lease in leases if lease["sandboxes"][0]["state"] == "leased"]

@@ -11,7 +11,8 @@ from virtual_time import settle, virtual
 from agentscope_runtime.sandbox.errors import BackendUnavailable, SandboxNotFound
 from agentscope_runtime.sandbox_manager.events import RemovalFailed, SandboxRemoved, SandboxStopping
 from agentscope_runtime.sandbox_manager.means import Policy
-from agentscope_runtime.sandbox_manager.retirement import LAST_RETRY, PARALLEL
+from agentscope_runtime.sandbox_manager.removal import LAST_RETRY
+from agentscope_runtime.sandbox_manager.retirement import PARALLEL
 from agentscope_runtime.sandbox_manager.states import Ending, State
 
 ENDING = Ending("was tested")

@@ -21,7 +21,7 @@ from agentscope_runtime.sandbox_manager.means import Means, Policy
 from agentscope_runtime.sandbox_manager.pool import Pool
 from agentscope_runtime.sandbox_manager.reaper import Reaper
 from agentscope_runtime.sandbox_manager.reconcile import Reconciler
-from agentscope_runtime.sandbox_manager.states import Lease, LeaseKey, SandboxRecord
+from agentscope_runtime.sandbox_manager.states import Lease, LeaseKey, SandboxRecord, State
 from agentscope_runtime.sandbox_manager.stores.memory import MemoryStore
 
 OWNER = Owner("installation-1", "manager-1")
@@ -124,7 +124,7 @@ async def world(
     )
     pool = Pool(means)
     heartbeat = Heartbeat(means, pool.retirement)
-    reaper = Reaper(means, pool.retirement, pool.activity)
+    reaper = Reaper(means, pool.retirement, pool.suspension, pool.activity)
     reconciler = Reconciler(means, pool.retirement, owner, liveness or _Everybody())
     watch = DeathWatch(means, pool.retirement, reconciler.look)
     runs: list[Callable[[], Awaitable[None]]] = [pool.refill.run, watch.run]
@@ -173,3 +173,16 @@ class _Everybody(Liveness):
 
     def known(self) -> list[str]:
         return []
+
+
+RESTING = Policy(idle_timeout=300.0, scan_interval=1.0, idle_action="suspend", suspended_kept=3600.0)
+"""Leases are suspended after five minutes, and end an hour later."""
+
+
+async def suspended(w: World, *kinds: str) -> list[str]:
+    """Lease sandboxes to `key()` and leave them alone until they are suspended; return their names."""
+    lease = await w.pool.connect(key(), kinds or ["base"])
+    await asyncio.sleep(w.means.policy.idle_timeout + 3.0)
+    states = {record.state for record in (await w.records()).values() if record.key == key()}
+    assert states == {State.SUSPENDED}
+    return ids(lease)

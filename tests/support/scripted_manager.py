@@ -17,7 +17,7 @@ from typing import Any
 
 from aiohttp import web
 
-from agentscope_runtime.sandbox.errors import FileNotFound, NotAuthorized, SandboxError, SandboxNotFound
+from agentscope_runtime.sandbox.errors import FileNotFound, NotAuthorized, NotFound, SandboxError, SandboxNotFound
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 KEY = "scripted-key"
@@ -131,6 +131,8 @@ class ScriptedManager:
                 web.delete("/v1/leases", self._release),
                 web.get("/v1/pool", self._pool),
                 web.get("/v1/sandboxes/{id}", self._sandbox),
+                web.post("/v1/leases/renew", self._renew),
+                web.post("/v1/sandboxes/{id}/touch", self._sandbox),
                 web.get("/v1/sandboxes/{id}/tools", self._tools),
                 web.post("/v1/sandboxes/{id}/tools/{name}", self._call),
                 web.post("/v1/sandboxes/{id}/desktop", self._desktop),
@@ -167,6 +169,14 @@ class ScriptedManager:
     async def _release(self, request: web.Request) -> web.StreamResponse:
         self.leases.pop((request.query["session_id"], request.query["user_id"]), None)
         return web.Response(status=204)
+
+    async def _renew(self, request: web.Request) -> web.StreamResponse:
+        body = await request.json()
+        held = self.leases.get((body["session_id"], body["user_id"]))
+        if held is None:
+            raise NotFound("the session holds nothing")
+        sandboxes = [self.info(sandbox_id) for sandbox_id in held.values()]
+        return web.json_response({**body, "sandboxes": sandboxes, "expires_at": 1000.0 + body.get("seconds", 0.0)})
 
     async def _pool(self, _: web.Request) -> web.StreamResponse:
         return web.json_response({"types": {}, "limit": 0})

@@ -140,6 +140,8 @@ def start(sandbox_types: Sequence[str] = ()) -> EmbeddedManager:
 def _settings() -> Settings:
     # A script starts exactly what it asks for: without POOL_SIZE nothing is kept warm.
     overrides: dict[str, Any] = {} if os.environ.get("POOL_SIZE") else {"pool_size": 0}
+    if not os.environ.get("IDLE_ACTION"):  # what it keeps ends with the script anyway
+        overrides["idle_action"] = "release"
     return Settings(host="127.0.0.1", port=0, bearer_token=SecretStr(secrets.token_urlsafe(32)), **overrides)
 
 

@@ -113,6 +113,45 @@ class LeaseEnded(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class LeaseSuspended(Event):
+    """Nobody used a session's sandboxes for a while: their containers are being removed, their workspaces stay."""
+
+    key: LeaseKey
+    sandbox_ids: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseResumed(Event):
+    """Suspended sandboxes of a session answer again."""
+
+    key: LeaseKey
+    sandbox_ids: tuple[str, ...]
+    waited: float
+    """Seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxSuspended(Event):
+    """The container of a sandbox is gone; its workspace waits for its next use."""
+
+    level: ClassVar[int] = logging.DEBUG
+
+    sandbox_id: str
+    sandbox_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxPaused(Event):
+    """A leased sandbox is frozen until it is used."""
+
+    level: ClassVar[int] = logging.DEBUG
+
+    sandbox_id: str
+    sandbox_type: str
+
+
+@dataclass(frozen=True, slots=True)
 class RefillDelayed(Event):
     """Starts of one kind keep failing; the next attempt waits."""
 

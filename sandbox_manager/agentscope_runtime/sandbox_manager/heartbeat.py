@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from contextlib import suppress
 
 from agentscope_runtime.sandbox.errors import SandboxError
 from agentscope_runtime.sandbox_manager.backends import Death, Unreachable, WatchBegins, WatchLost
 from agentscope_runtime.sandbox_manager.events import BackendBack, BackendLost, SandboxSilent
+from agentscope_runtime.sandbox_manager.freezing import keep_frozen
 from agentscope_runtime.sandbox_manager.lease_notes import LeaseNotes
 from agentscope_runtime.sandbox_manager.means import Means
 from agentscope_runtime.sandbox_manager.retirement import Retirement
@@ -60,6 +62,9 @@ class Heartbeat:
 
     async def _beat_one(self, record: SandboxRecord) -> None:
         sandbox_id = record.sandbox_id
+        if record.paused:
+            await keep_frozen(self._means, record)
+            return
         try:
             digest = await self._means.doorbell.heartbeat(record)
         except (Unreachable, SandboxError):
@@ -73,11 +78,14 @@ class Heartbeat:
     async def _missed(self, record: SandboxRecord, misses: int) -> None:
         try:
             alive = await self._means.backend.alive(record.sandbox_id)
+            if not alive:
+                await self._retirement.retire_dead(record, GONE)
+            elif record.state is State.LEASED:
+                # Whoever was to thaw it may have died over it.
+                await self._means.backend.unpause(record.sandbox_id)
         except SandboxError:
-            return  # the engine does not answer either; nothing is known
-        if not alive:
-            await self._retirement.retire(record.sandbox_id, GONE)
-        elif misses > MISSES_TOLERATED:
+            return  # the engine, or the store, does not answer either; nothing is known
+        if alive and misses > MISSES_TOLERATED:
             await self._silent(record, misses)
 
     async def _silent(self, record: SandboxRecord, misses: int) -> None:
@@ -129,5 +137,10 @@ class DeathWatch:
         except SandboxError:
             return  # expected, or not ours
         # While it starts, whoever brings it up notices, and knows its last words.
-        if record.answers:
+        if not record.answers:
+            return
+        with suppress(SandboxError):  # then the reconciler finds it
+            # The word of the end of a container that was suspended may come after its successor is up.
+            if record.restored and await self._means.backend.alive(sandbox_id):
+                return
             await self._retirement.retire(sandbox_id, Ending(reason, died=True))

@@ -104,7 +104,7 @@ async def _background(
         "deaths": DeathWatch(means, pool.retirement, reconciler.look).run,
         "reconcile": reconciler.run,
         "profiles": keeper.run,
-        "reaper": Reaper(means, pool.retirement, pool.activity).run,
+        "reaper": Reaper(means, pool.retirement, pool.suspension, pool.activity).run,
     }
     with means.events.subscribed(pool.refill.note):
         # No task group: it would wrap what the body raises, and there is nothing to gather, since no loop fails.
@@ -134,6 +134,10 @@ def _policy(settings: Settings) -> Policy:
         parallel=settings.refill_parallel,
         start_timeout=settings.start_timeout,
         idle_timeout=settings.heartbeat_timeout,
+        idle_action=settings.idle_action,
+        suspended_kept=settings.suspended_kept_seconds,
+        lease_max=settings.lease_max_seconds,
+        pause_after=settings.pause_after_seconds,
         watchdog=settings.watchdog_seconds,
         scan_interval=settings.watcher_scan_interval,
     )

@@ -1,4 +1,5 @@
-"""Starts the MCP servers that a session wants in each of its sandboxes, also in one that takes a dead one's place.
+"""Starts the MCP servers that a session wants in each of its sandboxes, also in one that takes a dead one's place, and
+in one that starts again after it was suspended.
 
 What the options of the lease ask for has to start, else the connect fails. What was added by calls to a sandbox that
 died may need files that went with it: it is held, and tried again, but keeps nobody from getting the sandbox.
@@ -27,7 +28,8 @@ class McpServers:
             McpServerFailed: One of the options' does not start.
             InvalidRequest: Their configuration makes no sense.
         """
-        asked = options.mcp_servers or {}
+        # One that is restored is wanted for its files, too: what does not start in it keeps nobody from these.
+        asked = {} if record.restored else options.mcp_servers or {}
         required = {name: config for name, config in record.mcp_servers.items() if asked.get(name) == config}
         restored = {name: config for name, config in record.mcp_servers.items() if name not in required}
         for method, servers in (("POST", required), ("PUT", restored)):

@@ -7,7 +7,7 @@ import time
 from base64 import b32encode
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Literal, Protocol
 
 from agentscope_runtime.sandbox import wire
 from agentscope_runtime.sandbox.errors import InvalidRequest
@@ -23,6 +23,8 @@ Clock = Callable[[], float]
 
 Hook = Callable[[SandboxRecord, wire.LeaseOptions], Awaitable[None]]
 """Does something to a leased sandbox, given the options of its lease; may raise SandboxError."""
+
+IdleAction = Literal["suspend", "release"]
 
 
 class Doorbell(Protocol):
@@ -70,6 +72,13 @@ class Policy:
     """Starts at the same time."""
     start_timeout: float = 60.0
     idle_timeout: float = 300.0
+    idle_action: IdleAction = "release"
+    suspended_kept: float = 86400.0
+    """Seconds after which a lease ends that is suspended as a whole."""
+    lease_max: float = 0.0
+    """Seconds after which a lease ends in any case; 0 is never."""
+    pause_after: float = 0.0
+    """Seconds without use after which a leased sandbox is frozen; 0 is never."""
     watchdog: float = 60.0
     """Seconds of silence after which a box ends itself; it gets four heartbeats in that time."""
     scan_interval: float = 1.0

@@ -42,15 +42,19 @@ async def outfit(means: Means, records: Iterable[SandboxRecord]) -> None:
 
 async def say_farewell(means: Means, record: SandboxRecord, ending: Ending) -> None:
     """Take out of a sandbox that a session leaves what shall stay; what fails, or takes too long, is lost."""
-    if record.leased_at is None or ending.died or not means.farewells:
+    if record.leased_at is None or record.address is None or ending.died or not means.farewells:
         return
     try:
         async with asyncio.timeout(FAREWELL_WITHIN):
+            if record.paused:
+                await means.backend.unpause(record.sandbox_id)
             for farewell in means.farewells:
                 try:
                     await farewell(record, record.options)
                 except SandboxError as e:
                     logger.warning("a farewell to %s failed: %s", record.sandbox_id, e)
+    except SandboxError as e:
+        logger.warning("no farewell to %s: %s", record.sandbox_id, e)
     except TimeoutError:
         logger.warning("the farewell to %s was cut short after %g s", record.sandbox_id, FAREWELL_WITHIN)
     except Exception:  # a hook's bug must not keep the sandbox from being removed

@@ -9,9 +9,9 @@ a typed error that says to connect again.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from agentscope_runtime.sandbox import wire
 from agentscope_runtime.sandbox.errors import (
@@ -26,10 +26,10 @@ from agentscope_runtime.sandbox_manager.box import Box, Boxes
 from agentscope_runtime.sandbox_manager.events import (
     Events,
     LeaseEnded,
-    LeaseGranted,
     SandboxReady,
     SandboxStartFailed,
 )
+from agentscope_runtime.sandbox_manager.freezing import thawed, touch
 from agentscope_runtime.sandbox_manager.heartbeat import GONE
 from agentscope_runtime.sandbox_manager.launcher import Launcher
 from agentscope_runtime.sandbox_manager.means import Means
@@ -37,9 +37,12 @@ from agentscope_runtime.sandbox_manager.outfitting import outfit
 from agentscope_runtime.sandbox_manager.reaper import Activity
 from agentscope_runtime.sandbox_manager.refill import Refill
 from agentscope_runtime.sandbox_manager.retirement import Retirement
-from agentscope_runtime.sandbox_manager.states import NO_OPTIONS, Census, Ending, Lease, LeaseKey, SandboxRecord, Wish
+from agentscope_runtime.sandbox_manager.states import NO_OPTIONS, Ending, Lease, LeaseKey, SandboxRecord, Wish
 from agentscope_runtime.sandbox_manager.stores import Claim
+from agentscope_runtime.sandbox_manager.suspension import Suspension
+from agentscope_runtime.sandbox_manager.tally import Tally
 from agentscope_runtime.sandbox_manager.waiting import Waiting
+from agentscope_runtime.sandbox_manager.waking import Waking
 
 DEATH_TAKES = 1.0
 """Seconds until the engine has noticed the end of a container whose connections broke."""
@@ -63,13 +66,14 @@ class Pool:
         self.store = means.store
         self._boxes = boxes
         self._arrivals = Arrivals()
-        self._hits: Counter[str] = Counter()
-        self._misses: Counter[str] = Counter()
         self._closed = False
         self.activity = Activity()
         self.launcher = Launcher(means, on_ready=self._is_ready, on_failed=self._has_failed)
         self.retirement = Retirement(means, self.launcher, self._arrivals)
         self.refill = Refill(means, self.launcher, self.retirement)
+        self.suspension = Suspension(means, self.launcher, self._arrivals)
+        self._waking = Waking(means, self.connect)
+        self._tally = Tally(means, self.refill)
         self._waiting = Waiting(means, self._arrivals, self.launcher, self.retirement, self.refill)
 
     @property
@@ -79,8 +83,13 @@ class Pool:
 
     @property
     def idle_timeout(self) -> float:
-        """Seconds without use after which a lease ends."""
+        """Seconds without use after which a lease is idle."""
         return self._means.policy.idle_timeout
+
+    @property
+    def idle_action(self) -> str:
+        """What happens then: `suspend` or `release`."""
+        return self._means.policy.idle_action
 
     # --- sessions
 
@@ -96,21 +105,38 @@ class Pool:
             PoolExhausted: The limits forbid to start what is missing.
             StartFailed, ImageMissing, BackendUnavailable: What is missing could not be started.
         """
-        wish = Wish(key, self._checked(sandbox_types, options), options)
+        wish = Wish(key, self._checked(sandbox_types, options), options, self._means.policy.lease_max)
         began = asyncio.get_running_loop().time()
         claim = await self.store.claim(wish, {}, limits=self._means.policy.limits, now=self._means.clock())
         self.refill.arrived(wish.types)
         if claim.lease is None:
             claim = await self._waiting.until_granted(wish)
         assert claim.lease is not None
-        if claim.granted:
-            for record in claim.granted:
-                (self._hits if record.warm else self._misses)[record.sandbox_type] += 1
-            ids, warm = zip(*((record.sandbox_id, record.warm) for record in claim.granted), strict=True)
-            waited = asyncio.get_running_loop().time() - began
-            self.events.emit(LeaseGranted(key, ids, warm, waited))
-        await self._outfit(wish, claim)
-        return claim.lease
+        with self._waking.outfitting(claim.granted):
+            self._tally.granted(key, claim.granted, waited=asyncio.get_running_loop().time() - began)
+            lease = await self._thawed(claim.lease)
+            await self._outfit(wish, claim)
+        return lease
+
+    async def renew(self, key: LeaseKey, seconds: float | None) -> Lease:
+        """Let the lease of `key` end so many seconds from now, by default as late as a new one would; counts as use.
+
+        Raises:
+            InvalidRequest: More than a lease may live.
+            NotFound: `key` holds nothing.
+        """
+        most = self._means.policy.lease_max
+        if seconds is not None and 0 < most < seconds:
+            raise InvalidRequest(
+                f"a lease may live for {most:g} s from its renewal (LEASE_MAX_SECONDS), not {seconds:g}"
+            )
+        life = seconds or most
+        lease = await self.store.renew(key, expires_at=self._means.clock() + life if life else None)
+        if lease is None:
+            raise NotFound(f"{key} holds no sandboxes; connect to get some")
+        for record in lease.sandboxes:
+            await self._waking.used(record.sandbox_id)
+        return lease
 
     async def release(self, key: LeaseKey) -> None:
         """End what `key` holds, and what it waits for; fine if that is nothing. Destroys in the background."""
@@ -134,14 +160,27 @@ class Pool:
         Raises:
             SandboxNotFound: It is unknown, was released, or nobody has leased it.
             SandboxDied: It ended while it was leased.
+            Unavailable: It is suspended, and cannot be started; the class says why.
         """
-        record = await self.store.touch(sandbox_id, now=self._means.clock())
+        record = await self.awake(sandbox_id)
         try:
             with self.activity.of(sandbox_id):
                 yield self.reach(record)
         finally:
-            with suppress(NotFound, SandboxDied):
-                await self.store.touch(sandbox_id, now=self._means.clock())
+            await self._waking.used(sandbox_id)
+
+    async def awake(self, sandbox_id: str) -> SandboxRecord:
+        """Return a leased sandbox that answers: one that rests is woken. It counts as use, and raises as `use` does."""
+        return await self._waking.awake(sandbox_id)
+
+    async def touch(self, sandbox_id: str) -> SandboxRecord:
+        """Take note that somebody still wants a sandbox; one that is suspended stays so.
+
+        Raises:
+            SandboxNotFound: It is unknown, was released, or nobody has leased it.
+            SandboxDied: It ended while it was leased.
+        """
+        return await touch(self._means, sandbox_id, now=self._means.clock())
 
     def reach(self, record: SandboxRecord) -> Box:
         """Return the box of a sandbox in any state, for the pool's own errands; it counts as no activity."""
@@ -170,10 +209,7 @@ class Pool:
 
     async def report(self) -> wire.PoolReport:
         """Return how the pool stands, by kind."""
-        census = await self.store.census()
-        policy = self._means.policy
-        kinds = sorted({*census, *policy.targets, *self._hits, *self._misses})
-        return wire.PoolReport(limit=policy.limits.total, types={kind: self._status(kind, census) for kind in kinds})
+        return await self._tally.report()
 
     async def verdict(self, record: SandboxRecord) -> SandboxError:
         """Find out why a leased box does not answer; see `box.Verdict`."""
@@ -187,8 +223,9 @@ class Pool:
             except SandboxError as e:
                 return e
             if not alive:
-                await self.retirement.retire(sandbox_id, GONE)
-                return GONE.to_error(sandbox_id)
+                if await self.retirement.retire_dead(record, GONE):
+                    return GONE.to_error(sandbox_id)
+                return Unavailable(f"sandbox {sandbox_id} was suspended meanwhile; try again")
             if loop.time() >= give_up:
                 return Unavailable(f"sandbox {sandbox_id} does not answer, though its container runs; try again")
             await asyncio.sleep(DEATH_TAKES / 20)
@@ -197,7 +234,9 @@ class Pool:
         """Start nothing any more; if `destroy`, destroy all sandboxes, and return how many could not be in time."""
         self._closed = True
         self._arrivals.abort_all(Unavailable(STOPPING))
+        await self._waking.aclose()
         await self.launcher.aclose()
+        await self.suspension.aclose()
         left = 0
         if destroy:
             for record in await self.store.sandboxes():
@@ -224,10 +263,17 @@ class Pool:
         try:
             await outfit(self._means, claim.lease.sandboxes if wish.options != NO_OPTIONS else claim.granted)
         except BaseException:
-            # All or none: what this call was given, and nobody was told of, goes.
+            # All or none: what this call was given, and nobody was told of, goes; but what was there before stays.
             for record in claim.granted:
-                await self.retirement.retire(record.sandbox_id, UNFIT)
+                if not record.restored:
+                    await self.retirement.retire(record.sandbox_id, UNFIT)
             raise
+
+    async def _thawed(self, lease: Lease) -> Lease:
+        if not any(record.paused for record in lease.sandboxes):
+            return lease
+        records = [await thawed(self._means, record) if record.paused else record for record in lease.sandboxes]
+        return replace(lease, sandboxes=tuple(records))
 
     async def _is_ready(self, record: SandboxRecord, took: float) -> None:
         if record.key is not None:
@@ -235,6 +281,13 @@ class Pool:
         self.events.emit(SandboxReady(record.sandbox_id, record.sandbox_type, took))
 
     async def _has_failed(self, record: SandboxRecord, error: SandboxError) -> None:
+        if record.restored and not isinstance(error, SandboxDied):
+            # Its workspace is all that its session has: it rests again, and is started at the next try.
+            self.suspension.put_back(record)
+            if record.key is not None:
+                self._arrivals.fail(record.key, record.sandbox_type, error)
+            self.events.emit(SandboxStartFailed(record.sandbox_id, record.sandbox_type, error.detail))
+            return
         ending = Ending(f"did not start: {error.detail}", died=True)
         last = await self.retirement.retire(record.sandbox_id, ending)
         if last is None:
@@ -242,16 +295,3 @@ class Pool:
         if last.key is not None:
             self._arrivals.fail(last.key, last.sandbox_type, error)
         self.events.emit(SandboxStartFailed(last.sandbox_id, last.sandbox_type, error.detail))
-
-    def _status(self, kind: str, census: dict[str, Census]) -> wire.PoolStatus:
-        count = census.get(kind, Census())
-        return wire.PoolStatus(
-            target=self._means.policy.targets.get(kind, 0),
-            ready=count.ready,
-            starting=count.starting,
-            leased=count.leased,
-            stopping=count.stopping,
-            hits=self._hits[kind],
-            misses=self._misses[kind],
-            failures=self.refill.failure(kind),
-        )

@@ -100,22 +100,31 @@ class ProfileKeeper:
 
     async def look(self) -> None:
         """Save what browsers changed until now, and forget those that are no more."""
-        states = {record.sandbox_id: record.state for record in await self._store.sandboxes()}
+        records = {record.sandbox_id: record for record in await self._store.sandboxes()}
         for sandbox_id, loan in list(self._loans.items()):
-            if states.get(sandbox_id) is State.LEASED:
+            record = records.get(sandbox_id)
+            if record is None or record.generation != loan.record.generation:
+                self._loans.pop(sandbox_id, None)  # it died, or another manager suspended it: no farewell comes
+            elif record.state is State.LEASED and not record.paused:
                 await self._try_to_save(loan)
-            elif sandbox_id not in states:  # it died: no farewell comes
-                self._loans.pop(sandbox_id, None)
 
     async def _hear_others(self, key: ProfileKey) -> None:
         """Save what other sessions changed, those that are just ending included, before a new one begins."""
-        others = [loan for loan in self._loans.values() if loan.key == key]
+        same = [loan for loan in self._loans.values() if loan.key == key]
+        others = [loan for loan in same if not await self._stands_still(loan)]
         if others:
             tasks = [asyncio.create_task(self._try_to_save(loan)) for loan in others]
             _, late = await asyncio.wait(tasks, timeout=OTHERS_WITHIN)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
+
+    async def _stands_still(self, loan: _Loan) -> bool:
+        """Tell whether the browser is frozen: it changes nothing, and answers nobody."""
+        try:
+            return (await self._store.get(loan.record.sandbox_id)).paused
+        except SandboxError:
+            return False
 
     async def _try_to_save(self, loan: _Loan) -> None:
         try:

@@ -46,6 +46,8 @@ async def bring_up(means: Means, record: SandboxRecord, *, awaited: bool) -> San
         volume=record.volume,
         environment=record.options.environment or {},
         awaited=awaited,
+        restored=record.restored,
+        generation=record.generation,
     )
     try:
         async with asyncio.timeout(limit + GRACE):

@@ -96,7 +96,7 @@ class Reconciler:
         found = await self._means.backend.containers()
         wrong = difference(records, found, me=self._me, is_dead=self._liveness.is_dead, now=self._means.clock())
         for record in wrong.dead:
-            await self._retirement.retire(record.sandbox_id, GONE)
+            await self._retirement.retire_dead(record, GONE)
         await self._remove("container", wrong.orphans)
         await self._remove_volumes(records)
         await self._forget_dead_managers()

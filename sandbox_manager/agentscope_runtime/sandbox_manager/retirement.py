@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Iterable
 from contextlib import suppress
 
-from agentscope_runtime.sandbox.errors import SandboxError
+from agentscope_runtime.sandbox.errors import NotFound, SandboxDied, SandboxError
 from agentscope_runtime.sandbox_manager.arrivals import Arrivals
-from agentscope_runtime.sandbox_manager.events import RemovalFailed, SandboxRemoved, SandboxStopping
+from agentscope_runtime.sandbox_manager.events import SandboxRemoved, SandboxStopping
 from agentscope_runtime.sandbox_manager.launcher import Launcher
 from agentscope_runtime.sandbox_manager.means import Means
 from agentscope_runtime.sandbox_manager.outfitting import say_farewell
+from agentscope_runtime.sandbox_manager.removal import until_gone
 from agentscope_runtime.sandbox_manager.states import Ending, SandboxRecord
-
-logger = logging.getLogger(__name__)
 
 PARALLEL = 8
 """Removals at the same time: each takes the engine 100 to 200 ms, nearly all of it waiting."""
-FIRST_RETRY, LAST_RETRY = 0.5, 30.0
-"""Seconds until a removal that failed is tried again: doubled each time."""
 
 
 class Retirement:
@@ -39,6 +35,19 @@ class Retirement:
         if record is not None:
             self.destroy([record], ending)
         return record
+
+    async def retire_dead(self, seen: SandboxRecord, ending: Ending) -> bool:
+        """Retire a sandbox whose container was found to be gone after it was `seen` up.
+
+        Returns:
+            Whether it was that; False if it was suspended meanwhile, and so has no container for good reason.
+        """
+        with suppress(NotFound, SandboxDied):  # it is out of use already
+            current = await self._means.store.get(seen.sandbox_id)
+            if not current.answers or (current.restored and current.generation != seen.generation):
+                return False
+            await self.retire(seen.sandbox_id, ending)
+        return True
 
     def destroy(self, records: Iterable[SandboxRecord], ending: Ending) -> None:
         """Destroy sandboxes that the store has taken out of use already."""
@@ -72,7 +81,7 @@ class Retirement:
             await say_farewell(self._means, record, ending)
             await self._launcher.abort(sandbox_id)
             async with self._slots:
-                await self._until_gone(sandbox_id)
+                await until_gone(self._means, sandbox_id)
             await self._means.store.forget(sandbox_id)
             if record.volume:
                 await self._drop_volume(record.volume)
@@ -87,17 +96,3 @@ class Retirement:
             return
         with suppress(SandboxError):  # then the reconciler finds it
             await self._means.backend.remove_volume(volume)
-
-    async def _until_gone(self, sandbox_id: str) -> None:
-        pause = FIRST_RETRY
-        while True:
-            try:
-                return await self._means.backend.remove(sandbox_id)
-            except SandboxError as e:
-                reason = e.detail
-            except Exception as e:
-                logger.exception("could not remove %s", sandbox_id)
-                reason = repr(e)
-            self._means.events.emit(RemovalFailed(sandbox_id, reason, pause))
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, LAST_RETRY)

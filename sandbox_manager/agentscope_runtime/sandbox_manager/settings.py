@@ -104,7 +104,17 @@ class Settings(BaseSettings):
     start_timeout: Annotated[float, Field(gt=0)] = 60.0
     """Seconds that a container may take to become ready; then it counts as failed."""
     heartbeat_timeout: Annotated[float, Field(gt=0)] = 300.0
-    """Seconds without a call, a transfer or an open desktop after which a leased sandbox is released."""
+    """Seconds without a call, a transfer or an open desktop after which a lease is idle."""
+    idle_action: Literal["suspend", "release"] = "suspend"
+    """What happens to an idle lease. `suspend`: its containers go, its workspaces stay, and the next use starts them
+    again under the same ids. `release`: it ends. A manager inside a script releases, unless it is told otherwise."""
+    suspended_kept_seconds: Annotated[float, Field(gt=0)] = 86400.0
+    """Seconds after which a suspended lease ends, and its workspaces with it."""
+    lease_max_seconds: Annotated[float, Field(ge=0)] = 0.0
+    """Seconds after which a lease ends, however busy, unless it is renewed; 0 is never."""
+    pause_after_seconds: Annotated[float, Field(ge=0)] = 0.0
+    """Seconds without use after which a leased sandbox is frozen: it keeps its memory, takes no CPU, and goes on within
+    milliseconds when it is used; 0 is never. What runs in it on its own stands still, too."""
     watcher_scan_interval: Annotated[float, Field(gt=0)] = 1.0
     """Seconds between two looks for idle leases."""
     watchdog_seconds: Annotated[float, Field(ge=5)] = 60.0
@@ -195,6 +205,16 @@ class Settings(BaseSettings):
         return composed(
             host=self.redis_server, port=self.redis_port, db=self.redis_db, user=self.redis_user, password=password
         )
+
+    @model_validator(mode="after")
+    def _pauses_make_sense(self) -> Settings:
+        after, least = self.pause_after_seconds, 2 * self.watcher_scan_interval
+        if after and not least < after < self.heartbeat_timeout:
+            raise ValueError(
+                f"PAUSE_AFTER_SECONDS is {after:g}: take more than {least:g}, twice WATCHER_SCAN_INTERVAL, and less "
+                f"than {self.heartbeat_timeout:g}, the HEARTBEAT_TIMEOUT after which a lease is idle"
+            )
+        return self
 
     def pool_targets(self) -> dict[str, int]:
         """Return how many warm sandboxes of each kind to keep; `base_async` is the kind `base`, and adds to it."""

@@ -160,6 +160,10 @@ class SandboxRecord:
         """Whether the box is up as far as the manager knows."""
         return self.state in (State.WARM, State.LEASED)
 
+    def is_of(self, generation: int) -> bool:
+        """Whether what was granted for that generation still holds: a restored sandbox is the same session's."""
+        return generation == self.generation or (self.restored and generation < self.generation)
+
     @property
     def in_lease(self) -> bool:
         """Whether it is a session's own, whose work is in it; not if it is only promised, or STOPPING."""
@@ -207,9 +211,13 @@ class SandboxRecord:
             warm=self.warm,
             desktop=self.address is not None and self.address.desktop_port is not None,
             shared_workspace=bool(self.volume),
+            restored=self.restored,
+            paused=self.paused,
             created_at=self.created_at,
             leased_at=self.leased_at,
             last_active_at=self.last_active_at,
+            suspended_at=self.suspended_at,
+            expires_at=self.expires_at,
         )
 
 
@@ -225,13 +233,15 @@ class Lease:
         """When the first of these was leased."""
         return min((record.leased_at or 0.0 for record in self.sandboxes), default=0.0)
 
-    def to_info(self, idle_timeout: float | None = None) -> wire.LeaseInfo:
-        """Return the lease as clients see it, with the seconds after which it ends unused."""
+    def to_info(self, idle_timeout: float | None = None, idle_action: str | None = None) -> wire.LeaseInfo:
+        """Return the lease as clients see it, with the seconds after which it is idle, and what happens then."""
         return wire.LeaseInfo(
             session_id=self.key.session_id,
             user_id=self.key.user_id,
             sandboxes=[record.to_info() for record in self.sandboxes],
             idle_timeout=idle_timeout,
+            idle_action=idle_action,
+            expires_at=next((record.expires_at for record in self.sandboxes), None),
         )
 
 

@@ -18,7 +18,7 @@ from agentscope_runtime.engine.services.keepalive import HANDLING, Handling, Ren
 from agentscope_runtime.engine.services.sandbox import SandboxService
 from agentscope_runtime.sandbox import wire
 from agentscope_runtime.sandbox.errors import InvalidRequest, SandboxNotFound, Unavailable
-from agentscope_runtime.sandbox_manager.events import Event, LeaseEnded
+from agentscope_runtime.sandbox_manager.events import Event, LeaseSuspended
 
 
 async def at_once(renew: Renew) -> bool:
@@ -114,7 +114,7 @@ async def test_a_long_run_keeps_its_sandboxes(tmp_path: Path) -> None:
         return result
 
     def notice(event: Event) -> None:
-        if isinstance(event, LeaseEnded):
+        if isinstance(event, LeaseSuspended):
             ended.set()
 
     async with served_manager(tmp_path, heartbeat_timeout=0.3, watcher_scan_interval=0.01) as manager:
@@ -186,7 +186,7 @@ async def test_a_renewal_uses_a_sandbox_and_leases_none(manager: ScriptedManager
         assert held(current)["s"] == [second.sandbox_id]
         manager.leases.clear()
         assert not one.renew()
-        asked = [path.split("/")[3] for path in manager.paths() if path.endswith("/files/exists")]
+        asked = [path.split("/")[3] for path in manager.paths() if path.endswith("/touch")]
         assert asked == [first.sandbox_id, first.sandbox_id, second.sandbox_id, second.sandbox_id]
         assert manager.paths().count("POST /v1/leases") == 1
 

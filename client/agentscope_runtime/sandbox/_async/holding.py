@@ -83,6 +83,15 @@ class HoldingAsync:
         connection, info = (await self.opened_async())._got()
         return await connection.send_async(make(info.sandbox_id, *args, **kwargs))
 
+    async def renew_async(self, seconds: float | None) -> LeaseInfo:
+        """Let the lease that this sandbox is in end so many seconds from now."""
+        connection, info = (await self.opened_async())._got()
+        if info.session_id is None:  # it was described before anybody held it
+            info = await connection.send_async(calls.sandbox(info.sandbox_id))
+        if info.session_id is None:
+            raise InvalidRequest(f"sandbox {info.sandbox_id} is {info.state}: nobody holds it")
+        return await connection.send_async(calls.renew(info.session_id, info.user_id or "", seconds))
+
     async def close_async(
         self,
         kind: type[BaseException] | None = None,

@@ -120,6 +120,21 @@ class SandboxAsync:
         """Ask the manager about this sandbox: id, type, state, image, session, times."""
         return (await self._in_hand().do_async(calls.sandbox)).model_dump()
 
+    async def renew_async(self, seconds: float | None = None) -> dict[str, Any]:
+        """Let the lease of this sandbox, and of all beside it, end so many seconds from now, and count as use.
+
+        Args:
+            seconds: By default, and at most where the manager has a `LEASE_MAX_SECONDS`, as many as a new lease has.
+
+        Returns:
+            The lease: session, user, sandboxes, `expires_at`, `idle_timeout`, `idle_action`.
+
+        Raises:
+            InvalidRequest: More than the manager allows, or nobody holds this sandbox.
+            NotFound: The lease is over.
+        """
+        return (await self._in_hand().renew_async(seconds)).model_dump()
+
     async def list_tools_async(self, tool_type: str | None = None) -> dict[str, dict[str, Any]]:
         """List the tools by the group they belong to.
 

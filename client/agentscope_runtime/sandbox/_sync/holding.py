@@ -84,6 +84,15 @@ class Holding:
         connection, info = (self.opened())._got()
         return connection.send(make(info.sandbox_id, *args, **kwargs))
 
+    def renew(self, seconds: float | None) -> LeaseInfo:
+        """Let the lease that this sandbox is in end so many seconds from now."""
+        connection, info = (self.opened())._got()
+        if info.session_id is None:  # it was described before anybody held it
+            info = connection.send(calls.sandbox(info.sandbox_id))
+        if info.session_id is None:
+            raise InvalidRequest(f"sandbox {info.sandbox_id} is {info.state}: nobody holds it")
+        return connection.send(calls.renew(info.session_id, info.user_id or "", seconds))
+
     def close(
         self,
         kind: type[BaseException] | None = None,

@@ -39,7 +39,9 @@ from agentscope_runtime.sandbox.calls.leases import (
     lease_options,
     pool,
     release,
+    renew,
     sandbox,
+    touch,
 )
 from agentscope_runtime.sandbox.calls.mcp import add_mcp_servers, list_mcp_servers, mcp_message, remove_mcp_server
 from agentscope_runtime.sandbox.calls.ports import port_link
@@ -76,6 +78,7 @@ __all__ = [
     "remove_command",
     "remove_file",
     "remove_mcp_server",
+    "renew",
     "resize_screen",
     "run_command",
     "sandbox",
@@ -84,6 +87,7 @@ __all__ = [
     "start_command",
     "start_terminal",
     "terminal_link",
+    "touch",
     "watch_files",
     "write_archive",
     "write_command",

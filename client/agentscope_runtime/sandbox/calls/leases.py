@@ -72,6 +72,21 @@ def release(session_id: str, user_id: str = "") -> Call[None]:
     return Call(what, "DELETE", f"/v1/leases?{query}", nothing, timeout=RELEASE_TIMEOUT)
 
 
+def renew(session_id: str, user_id: str = "", seconds: float | None = None) -> Call[wire.LeaseInfo]:
+    """Let the lease of a session end so many seconds from now, by default as late as a new one would; counts as use."""
+    try:
+        request = wire.RenewRequest(session_id=session_id, user_id=user_id, seconds=seconds)
+    except ValidationError as error:
+        raise invalid(error) from error
+    body = request.model_dump(exclude_none=True)
+    return json_call(f"renew session {session_id!r}", "POST", "/v1/leases/renew", body, wire.LeaseInfo)
+
+
+def touch(sandbox_id: str) -> Call[wire.SandboxInfo]:
+    """Keep a sandbox, and so its lease, from being idle, without any other effect; one that is suspended stays so."""
+    return Call(f"keep {sandbox_id}", "POST", at(sandbox_id, "touch"), wire.SandboxInfo.model_validate_json)
+
+
 def sandbox(sandbox_id: str) -> Call[wire.SandboxInfo]:
     """Describe one sandbox."""
     return Call(f"look up {sandbox_id}", "GET", at(sandbox_id), wire.SandboxInfo.model_validate_json)

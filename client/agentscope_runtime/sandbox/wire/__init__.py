@@ -24,6 +24,7 @@ from agentscope_runtime.sandbox.wire.leases import (
     LeaseInfo,
     LeaseList,
     LeaseOptions,
+    RenewRequest,
     SandboxInfo,
     SandboxList,
 )
@@ -75,6 +76,7 @@ __all__ = [
     "PortRequest",
     "ProfileInfo",
     "ProfileList",
+    "RenewRequest",
     "Request",
     "SandboxInfo",
     "SandboxList",

@@ -59,13 +59,26 @@ class ConnectRequest(Request):
     options: LeaseOptions = LeaseOptions()
 
 
+RENEWAL_MAX = 366 * 86400.0
+"""Seconds of one renewal."""
+
+
+class RenewRequest(Request):
+    """Body of `POST /v1/leases/renew`: let the lease of a session go on for longer."""
+
+    session_id: Name
+    user_id: Annotated[str, Field(max_length=SESSION_ID_MAX)] = ""
+    seconds: Annotated[float, Field(gt=0, le=RENEWAL_MAX)] | None = None
+    """From now; by default as long as a new lease may live (`LEASE_MAX_SECONDS`), which is the most there is."""
+
+
 class SandboxInfo(Wire):
     """One sandbox, as `get_info()` returns it. Holds no secret and no path of the host."""
 
     sandbox_id: str
     sandbox_type: str
     state: str
-    """`starting`, `warm`, `leased` or `stopping`."""
+    """`starting`, `warm`, `leased`, `suspending`, `suspended` (it starts again when it is used) or `stopping`."""
     image: str
     container_id: str
     container_name: str
@@ -79,9 +92,16 @@ class SandboxInfo(Wire):
     """Whether it has a desktop to watch."""
     shared_workspace: bool = False
     """Whether the other sandboxes of its lease have the same workspace."""
+    restored: bool = False
+    """Whether it was suspended and started again: its files are those that were there, what ran in it is gone."""
+    paused: bool = False
+    """Whether what runs in it stands still until it is used."""
     created_at: float = 0.0
     leased_at: float | None = None
     last_active_at: float | None = None
+    suspended_at: float | None = None
+    expires_at: float | None = None
+    """When its lease ends, used or not; None is never."""
 
 
 class LeaseInfo(Wire):
@@ -91,7 +111,11 @@ class LeaseInfo(Wire):
     user_id: str
     sandboxes: list[SandboxInfo]
     idle_timeout: float | None = None
-    """Seconds without any use of its sandboxes after which it ends; managers that do not say so leave it out."""
+    """Seconds without any use of its sandboxes until `idle_action`; managers that do not say so leave it out."""
+    idle_action: str | None = None
+    """`suspend` (its files stay, and it starts again when it is used) or `release` (it ends)."""
+    expires_at: float | None = None
+    """When it ends, used or not; None is never."""
 
 
 class LeaseList(Wire):

@@ -23,6 +23,8 @@ class PoolStatus(Wire):
     ready: int
     starting: int
     leased: int
+    suspended: int = 0
+    """In a lease, without a container until they are used again."""
     stopping: int
     hits: int
     """Leases served from the pool so far."""

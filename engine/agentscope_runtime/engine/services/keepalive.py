@@ -44,7 +44,7 @@ InThread = Callable[[Renew], Awaitable[bool]]
 class Sender(Protocol):
     """What is needed of a connection to the manager."""
 
-    def send(self, call: calls.Call[bool]) -> bool:
+    def send(self, call: calls.Call[wire.SandboxInfo]) -> wire.SandboxInfo:
         """Send a call and return what it answers."""
         ...
 
@@ -188,13 +188,13 @@ class _Renewal:
         self.ids += [one for one in ids if one not in self.ids]
 
     def __call__(self) -> bool:
-        """Use one of them for something harmless."""
+        """Touch one of them that runs; one that is suspended needs nothing, and starts again when it is used."""
         for sandbox_id in list(self.ids):
             # Repeating the connect would renew, too, but lease anew what somebody has released meanwhile.
-            call = replace(calls.file_exists(sandbox_id, "."), timeout=TOUCH_TIMEOUT_S)
+            call = replace(calls.touch(sandbox_id), timeout=TOUCH_TIMEOUT_S)
             try:
-                self._link().send(call)
-                return True
+                if self._link().send(call).state == "leased":
+                    return True
             except (NotFound, SandboxDied):
                 self.ids.remove(sandbox_id)
             except InvalidRequest:
@@ -202,4 +202,4 @@ class _Renewal:
             except SandboxError as error:
                 logger.warning("sandbox %s could not be kept for the handler that uses it: %s", sandbox_id, error)
                 return True
-        return False
+        return bool(self.ids)

@@ -50,8 +50,8 @@ logger = logging.getLogger(__name__)
 class SandboxService(ServiceWithLifecycleManager):
     """Leases sandboxes to the sessions of an application.
 
-    What a handler connects is kept for as long as the handler runs; after that, a lease ends when it is released, or
-    was idle for too long.
+    What a handler connects is kept for as long as the handler runs; after that, what is idle for too long is suspended,
+    and starts again when it is used, or ends, as the manager is set; and a lease ends when it is released.
 
     `connect` and `release` block for as long as the manager takes; handlers that must not use `connect_async` and
     `release_async`. One instance may be used by many threads, and by the tasks of one event loop.
@@ -143,6 +143,26 @@ class SandboxService(ServiceWithLifecycleManager):
             self._way.link().send(calls.release(*key))
         self._sessions.released(key)
         return True
+
+    def renew(self, session_id: str, user_id: str | None = None, seconds: float | None = None) -> LeaseInfo:
+        """Let what a session holds end so many seconds from now, and count as use; starts nothing that is suspended.
+
+        Args:
+            session_id: The session.
+            user_id: Whose session it is.
+            seconds: By default, and at most where the manager has a `LEASE_MAX_SECONDS`, as many as a new lease has.
+
+        Raises:
+            NotFound: The session holds nothing.
+            InvalidRequest: More than the manager allows.
+        """
+        self._open()
+        return self._way.link().send(calls.renew(session_id, user_id or "", seconds))
+
+    async def renew_async(self, session_id: str, user_id: str | None = None, seconds: float | None = None) -> LeaseInfo:
+        """Do what `renew` does without blocking."""
+        await self._open_async()
+        return await self._way.link_async().send_async(calls.renew(session_id, user_id or "", seconds))
 
     async def connect_async(
         self,

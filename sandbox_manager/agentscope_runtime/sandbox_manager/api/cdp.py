@@ -43,7 +43,7 @@ async def version(sandbox_id: str, ticket: str, request: Request) -> Response:
     if grant is None or grant.sandbox_id != sandbox_id:
         raise NotAuthorized(USED)
     record = await visits.leased(request, sandbox_id)
-    if record.generation != grant.generation:
+    if not record.is_of(grant.generation):
         raise SandboxNotFound(OVER)
     told = await _version(request, sandbox_id)
     return as_json(told.model_copy(update={"webSocketDebuggerUrl": _address(request, sandbox_id, ticket)}))

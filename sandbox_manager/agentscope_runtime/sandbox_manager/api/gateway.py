@@ -92,7 +92,7 @@ async def opened(pool: Pool, sandbox_id: str, generation: int | None) -> AsyncIt
         SandboxNotFound: That lease is over, or there is no such sandbox.
     """
     async with pool.use(sandbox_id) as box:
-        if generation is not None and box.record.generation != generation:
+        if generation is not None and not box.record.is_of(generation):
             raise SandboxNotFound(OVER)
         yield box
 

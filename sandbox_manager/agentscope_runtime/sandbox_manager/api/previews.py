@@ -110,7 +110,7 @@ class Previews:
         response = RedirectResponse(f"{place.base}{path}" + (f"?{query}" if query else ""), 303, headers=PAGE)
         if grant is not None and _is_for(grant, place):
             record = await leased(request, place.sandbox_id)
-            if record.generation != grant.generation:
+            if not record.is_of(grant.generation):
                 raise NotAuthorized(CLOSED)
             response.set_cookie(
                 self._ours.cookie,

@@ -26,6 +26,12 @@ async def sandbox(sandbox_id: str, request: Request) -> Response:
     return as_json((await pool_of(request).sandbox(sandbox_id)).to_info())
 
 
+@router.post("/sandboxes/{sandbox_id}/touch", response_model=wire.SandboxInfo)
+async def touch(sandbox_id: str, request: Request) -> Response:
+    """Keep a sandbox, and with it its lease, from being idle; one that is suspended stays so."""
+    return as_json((await pool_of(request).touch(sandbox_id)).to_info())
+
+
 @router.delete("/sandboxes/{sandbox_id}", status_code=204)
 async def release_sandbox(sandbox_id: str, request: Request) -> Response:
     """Give back one sandbox, whoever holds it; a missing one is fine."""

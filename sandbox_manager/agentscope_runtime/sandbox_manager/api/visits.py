@@ -25,7 +25,7 @@ from agentscope_runtime.sandbox_manager.api.auth import Access, check_origin, co
 from agentscope_runtime.sandbox_manager.api.gateway import OVER, opened, pool_of
 from agentscope_runtime.sandbox_manager.api.grants import LINK_SECONDS, OPENING_SECONDS, Grant, Purpose
 from agentscope_runtime.sandbox_manager.api.relay import Close
-from agentscope_runtime.sandbox_manager.states import SandboxRecord, State
+from agentscope_runtime.sandbox_manager.states import SandboxRecord
 
 if TYPE_CHECKING:
     from agentscope_runtime.sandbox_manager.box import Box
@@ -65,16 +65,17 @@ def public_url(connection: HTTPConnection, path: str) -> str:
 
 
 async def leased(connection: HTTPConnection, sandbox_id: str) -> SandboxRecord:
-    """Return the sandbox, which somebody holds.
+    """Return the sandbox, which somebody holds and which answers: one that rests is woken.
 
     Raises:
         SandboxNotFound: It is unknown, or was released.
         InvalidRequest: Nobody has leased it.
+        Unavailable: It is suspended, and cannot be started.
     """
     record = await pool_of(connection).sandbox(sandbox_id)
-    if record.state is not State.LEASED:
+    if not record.in_lease:
         raise InvalidRequest(f"sandbox {sandbox_id} is {record.state.value}; links are made while it is leased")
-    return record
+    return await pool_of(connection).awake(sandbox_id)
 
 
 async def link(request: Request, purpose: Purpose, grant: Grant, seconds: float = LINK_SECONDS) -> str:
@@ -95,7 +96,7 @@ async def begin(request: Request, purpose: Purpose, sandbox_id: str, ticket: str
     if grant is None or grant.sandbox_id != sandbox_id:
         raise NotAuthorized(USED)
     record = await leased(request, sandbox_id)
-    if record.generation != grant.generation:
+    if not record.is_of(grant.generation):
         raise SandboxNotFound(OVER)
     return grant, record
 

@@ -80,6 +80,8 @@ class Order:
     """Variables of what users run, on top of the blueprint's."""
     restored: bool = False
     """Whether it goes on with the workspace that an earlier container of this name left (`remove(keep_workspace)`)."""
+    generation: int = 0
+    """Of the last lease that used that; the box knows by it that it is no fresh one."""
     awaited: bool = False
     """Whether a session waits for it, and not the pool."""
 
@@ -90,7 +92,7 @@ class Order:
             **(self.blueprint.awaited_config if self.awaited else {}),
             "options": self._options(),
             "token": self.token,
-            "generation": 0,
+            "generation": self.generation,
             "sandbox_id": self.sandbox_id,
             "sandbox_type": self.blueprint.sandbox_type,
         }

@@ -102,6 +102,7 @@ class FakeBackend:
             raise StartFailed(f"there is a container {sandbox_id} already")
         files = self._workspace(order)
         box = FakeBox(order.token, blueprint.sandbox_type, has_desktop=blueprint.has_desktop, files=files)
+        box.generation = order.generation
         container = self.engine.containers[sandbox_id] = FakeContainer(order, self.owner, box)
         await self.hook("start", sandbox_id)
         address = await uninterrupted(box.serve()) if self._serve else Address("memory", next(self._ports))
