@@ -25,6 +25,7 @@ from bench import (
     rates,
     report,
     size,
+    stores,
     streaming,
     warm,
 )
@@ -97,6 +98,11 @@ def claim_measures(n: int) -> list[report.Series]:
     return leases.claims(n)
 
 
+def store_measures(n: int) -> list[report.Series]:
+    """Measure the manager's stores by themselves."""
+    return stores.stores(n)
+
+
 def rate_measures(n: int) -> list[report.Series]:
     """Measure how fast real boxes come and go; each round takes seconds."""
     return rates.base_boxes(max(2, n // 50))
@@ -112,6 +118,7 @@ MEASURES: dict[str, Callable[[int], list[report.Series]]] = {
     "imports": import_measures,
     "rates": rate_measures,
     "size": size_measures,
+    "stores": store_measures,
     "streams": stream_measures,
 }
 

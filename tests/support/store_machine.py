@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import hypothesis.strategies as st
+from both_stores import Both
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from store_model import by_kind, census, check_moves, free, held, leases, within
 from stores import ENDING, ME, OTHER, STORES, draft
@@ -34,13 +36,20 @@ LIMITS = (
 kinds = st.sampled_from(["base", "browser"])
 
 
+@asynccontextmanager
+async def both(redis: Callable[[], str]) -> AsyncIterator[Store]:
+    """Open an empty store in memory and one in Redis, which have to answer alike."""
+    async with STORES["memory"](redis) as first, STORES["redis"](redis) as second:
+        yield cast("Store", Both(first, second))
+
+
 class PoolMachine(RuleBasedStateMachine):
     """Does what managers do, in no order that one of them would."""
 
     def __init__(self, name: str, redis: Callable[[], str]) -> None:
         super().__init__()
         self.runner = asyncio.Runner()
-        self.context = STORES[name](redis)
+        self.context = both(redis) if name == "both" else STORES[name](redis)
         self.store: Store = self.runner.run(self.context.__aenter__())
         self.records: dict[str, SandboxRecord] = {}
         self.queues: defaultdict[str, list[LeaseKey]] = defaultdict(list)  # who waits, by kind, the first first
