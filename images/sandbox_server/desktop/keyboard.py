@@ -23,7 +23,9 @@ VENDOR = frozenset(range(0x1008_FE00, 0x1009_0000))
 """Keysyms of what is on keyboards beside letters: volume, mail, sleep."""
 PAUSE_S = 0.01
 FOLLOW_S = 1.0
-"""What a program gets to look up its last keys before they mean something else."""
+"""What a program that does not say when it has followed gets to look up its last keys before they change."""
+FOLLOWED_WITHIN_S = 5.0
+"""The same for one that says so, however busy the machine is."""
 
 
 class Keyboard:
@@ -67,7 +69,8 @@ class Keyboard:
         own = self._own or await self.prepare()
         new = set(keys) - own.keysyms - self._added
         if new and len(self._added) + len(new) > own.free - SPARE:
-            await asyncio.sleep(FOLLOW_S)
+            if not await self._x.followed(FOLLOWED_WITHIN_S):
+                await asyncio.sleep(FOLLOW_S)
             await self._x.put(own)
             self._added.clear()
             new = set(keys) - own.keysyms

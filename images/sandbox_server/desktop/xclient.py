@@ -1,4 +1,4 @@
-"""The little of the X protocol that VNC does not say: where the pointer is, and what is on the keys.
+"""The little of the X protocol that VNC does not say: where the pointer is, what is on the keys, and who has followed.
 
 Each question is a connection of its own, which takes a millisecond. Not here: drawing, and input (`screen`).
 """
@@ -18,6 +18,12 @@ from sandbox_server.desktop.screen import ScreenFailed
 ANSWER_TIMEOUT_S = 5.0
 AUTHORITY = b"MIT-MAGIC-COOKIE-1"
 CHANGE_KEYS, GET_KEYS, QUERY_POINTER = 100, 101, 38
+CHANGE_ATTRIBUTES, INTERN_ATOM, GET_PROPERTY, SEND_EVENT = 2, 16, 20, 25
+EVENT_MASK, CHILDREN_CHANGE = 0x800, 0x80000
+"""An attribute of windows: which events somebody wants; and those about, and sent to, what is in a window."""
+CLIENT_MESSAGE, SENT_BY_CLIENT = 33, 0x80
+PROPERTY_MAX = 256
+"""Words of a property that are read."""
 ANSWER_MAX = 1 << 20
 KEYSYM_MAX = 0x1FFF_FFFF
 
@@ -78,10 +84,30 @@ class XClient:
                 connection.change(now.first + indices[0], [wanted.keys[index] for index in indices])
             await connection.keymap()  # answered when all of that is done
 
+    async def followed(self, within: float) -> bool:
+        """Wait until the program in front has read all input up to now; False if it does not say, or not in time.
+
+        It is asked as window managers ask whether a program hangs (`_NET_WM_PING`): it answers when it comes to that.
+        """
+        async with self._connection(ANSWER_TIMEOUT_S + within) as connection:
+            protocols, ping = await connection.atom(b"WM_PROTOCOLS"), await connection.atom(b"_NET_WM_PING")
+            in_front = await connection.property(connection.root, await connection.atom(b"_NET_ACTIVE_WINDOW"))
+            window = next(iter(in_front), 0)
+            if not window or ping not in await connection.property(window, protocols):
+                return False
+            connection.hear_root()
+            connection.tell(window, protocols, (ping, 0, window))
+            try:
+                async with asyncio.timeout(within):
+                    await connection.told(protocols, (ping, 0, window))
+            except (TimeoutError, ScreenFailed):  # it hangs, or its window is gone
+                return False
+            return True
+
     @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[_Connection]:
+    async def _connection(self, within: float = ANSWER_TIMEOUT_S) -> AsyncIterator[_Connection]:
         try:
-            async with asyncio.timeout(ANSWER_TIMEOUT_S):
+            async with asyncio.timeout(within):
                 reader, writer = await asyncio.open_unix_connection(str(self._place))
                 try:
                     connection = _Connection(reader, writer)
@@ -131,6 +157,39 @@ class _Connection:
         keysyms = struct.unpack(f"<{width * count}I", answer[32 : 32 + 4 * width * count])
         keys = tuple(keysyms[start : start + width] for start in range(0, len(keysyms), width))
         return Keymap(self._first, width, keys)
+
+    async def atom(self, name: bytes) -> int:
+        length = 2 + -(-len(name) // 4)
+        answer = await self.ask(struct.pack("<BxHHxx", INTERN_ATOM, length, len(name)) + _padded(name))
+        return int.from_bytes(answer[8:12], "little")
+
+    async def property(self, window: int, name: int) -> tuple[int, ...]:
+        """Return a property that consists of words; nothing if the window has none, or is gone."""
+        try:
+            answer = await self.ask(struct.pack("<BxHIIIII", GET_PROPERTY, 6, window, name, 0, 0, PROPERTY_MAX))
+        except ScreenFailed:
+            return ()
+        count = int.from_bytes(answer[16:20], "little") if answer[1] == 32 else 0
+        return struct.unpack(f"<{count}I", answer[32 : 32 + 4 * count])
+
+    def hear_root(self) -> None:
+        self.send(struct.pack("<BxHIII", CHANGE_ATTRIBUTES, 4, self.root, EVENT_MASK, CHILDREN_CHANGE))
+
+    def tell(self, window: int, what: int, words: Sequence[int]) -> None:
+        event = struct.pack("<BBHII5I", CLIENT_MESSAGE, 32, 0, window, what, *words, *[0] * (5 - len(words)))
+        self.send(struct.pack("<BBHII", SEND_EVENT, 0, 11, window, 0) + event)
+
+    async def told(self, what: int, words: Sequence[int]) -> None:
+        """Wait until somebody sends this to the root."""
+        while True:
+            event = await self._reader.readexactly(32)
+            if event[0] == 0:
+                raise ScreenFailed(f"the X server refuses: error {event[1]}")
+            if event[0] != CLIENT_MESSAGE | SENT_BY_CLIENT or event[1] != 32:
+                continue
+            window, kind, *said = struct.unpack("<4xII5I", event)
+            if (window, kind) == (self.root, what) and said[: len(words)] == list(words):
+                return
 
     def change(self, code: int, keys: Sequence[tuple[int, ...]]) -> None:
         width = max(1, *map(len, keys))

@@ -36,6 +36,8 @@ def test_an_editor_is_used_like_a_person_would(gui: GuiBox) -> None:
     assert (gui.file("typed.txt") or "").rstrip("\n") == EVERYTHING
     many = "".join(chr(0x4E00 + number) for number in range(300))  # more characters than a keyboard has keys
     gui.use("key", text="ctrl+a")
+    # A program that does not get to its input for a while loses none of it, although keys are given other meanings.
+    gui.shell("pkill -STOP mousepad; (sleep 3; pkill -CONT mousepad) >/dev/null 2>&1 &")
     gui.use("type", text=many)
     gui.use("key", text="ctrl+s")
     eventually(lambda: (gui.file("typed.txt") or "").rstrip("\n") == many, 10, "the file is saved again")
