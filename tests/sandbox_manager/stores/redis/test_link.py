@@ -70,6 +70,21 @@ async def test_what_is_kept_once_stays(redis_server: RedisServer) -> None:
         assert await link.once("test-once", "later") == said[0]
 
 
+async def test_each_of_many_questions_has_its_own_answer(redis_server: RedisServer) -> None:
+    """Also when some are mistakes, and Redis has seen none of them before."""
+    wrong = Script("return nonsense()")
+    async with linked(redis_server.url) as link:
+        asked = [link.run(wrong if number % 10 == 3 else ECHO, "many", f"{number}") for number in range(200)]
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        for number, answer in enumerate(answers):
+            if number % 10 == 3:
+                assert isinstance(answer, ResponseError)
+            else:
+                assert answer == ["many", f"{number}"]
+    with pytest.raises(StoreUnavailable, match="it is closed"):
+        await link.run(ECHO, "many", "x")
+
+
 async def test_without_a_server_calls_are_refused_at_once() -> None:
     """By name, with the cure's time, and no secret."""
     async with linked("redis://:hush@127.0.0.1:1/0") as link:

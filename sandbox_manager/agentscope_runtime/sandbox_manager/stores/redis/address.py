@@ -48,6 +48,14 @@ def client_for(url: str) -> Redis:
     return client
 
 
+async def close(client: Redis) -> None:
+    """Close the connections of a client, those to sentinels, too."""
+    await client.aclose()
+    manager = getattr(client.connection_pool, "sentinel_manager", None)
+    for sentinel in manager.sentinels if manager is not None else ():
+        await sentinel.aclose()
+
+
 def composed(*, host: str, port: int, db: int, user: str | None, password: str | None) -> str:
     """Return the URL that these parts make."""
     login = f"{quote(user or '', safe='')}:{quote(password or '', safe='')}@" if user or password else ""

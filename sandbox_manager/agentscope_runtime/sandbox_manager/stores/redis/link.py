@@ -7,10 +7,10 @@ answered within about a second, or refused: a call that waits longer helps nobod
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,13 +18,16 @@ from agentscope_runtime.sandbox.errors import StoreUnavailable
 from agentscope_runtime.sandbox_manager.stores.redis.address import (
     ANSWER_WITHIN,
     client_for,
+    close,
     elsewhere,
     without_secrets,
 )
+from agentscope_runtime.sandbox_manager.stores.redis.courier import Closed, Courier, Question
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
     from redis.asyncio.client import PubSub
+    from redis.exceptions import RedisError
 
 T = TypeVar("T")
 
@@ -87,13 +90,15 @@ class RedisLink:
         self._url = url
         self._client = self._first = client_for(url)
         self._others: dict[str, Redis] = {}  # other nodes of a cluster, by address
+        self._courier = Courier(self._deliver)
         self.where = f"Redis at {without_secrets(url)}"
         """For messages; holds no secret."""
 
     async def aclose(self) -> None:
         """Close all connections."""
+        await self._courier.aclose()
         for client in (self._first, *self._others.values()):
-            await client.aclose()
+            await close(client)
 
     async def run(self, step: Script, prefix: str, *args: str) -> Any:
         """Run a script on the keys that begin with `prefix`, which is its only key.
@@ -104,7 +109,10 @@ class RedisLink:
         Raises:
             StoreUnavailable: Redis does not answer, or refuses. The step may have been taken.
         """
-        return await self._asked(lambda client: _evaluate(client, step.of(prefix), prefix, args))
+        try:
+            return await self._courier.ask(step.of(prefix), prefix, args)
+        except Closed as error:
+            raise self._unavailable("it is closed") from error
 
     async def once(self, name: str, value: str) -> str:
         """Keep `value` under this name of no installation, unless there is one; return the one that is kept.
@@ -179,6 +187,26 @@ class RedisLink:
             if message is not None and message["type"] == "message":
                 yield str(message["data"])
 
+    async def _deliver(self, questions: Sequence[Question]) -> list[Any]:
+        from redis.exceptions import MovedError, NoScriptError, RedisError
+
+        async def ask(client: Redis) -> list[Any]:
+            pipe = client.pipeline(transaction=False)
+            for step, prefix, args in questions:
+                pipe.execute_command("EVALSHA", step.sha, 1, prefix, *args)
+            return await pipe.execute(raise_on_error=False)
+
+        answers = await self._asked(ask)
+        for at, (answer, (step, prefix, args)) in enumerate(zip(answers, questions, strict=True)):
+            if isinstance(answer, NoScriptError | MovedError):
+                try:
+                    answers[at] = await self._asked(partial(_evaluate, step=step, prefix=prefix, args=args))
+                except (StoreUnavailable, RedisError) as error:
+                    answers[at] = error
+            elif isinstance(answer, RedisError):
+                answers[at] = self._as_ours(answer)
+        return answers
+
     async def _asked(self, question: Callable[[Redis], Awaitable[T]]) -> T:
         from redis.exceptions import MovedError
 
@@ -199,16 +227,21 @@ class RedisLink:
         return self._others.get(url) or self._others.setdefault(url, client_for(url))
 
     async def _translated(self, answer: Awaitable[T]) -> T:
-        from redis.exceptions import RedisError, ResponseError
+        from redis.exceptions import RedisError
 
         try:
             return await answer
-        except ResponseError as error:
-            if type(error) is ResponseError and not _is_refusal(str(error)):
-                raise  # a mistake in a script: ours, and nothing that time mends
+        except RedisError as error:
+            raise self._as_ours(error) from error
+        except OSError as error:
             raise self._unavailable(error) from error
-        except (TimeoutError, RedisError, OSError) as error:
-            raise self._unavailable(error) from error
+
+    def _as_ours(self, error: RedisError) -> Exception:
+        from redis.exceptions import ResponseError
+
+        if type(error) is ResponseError and not _is_refusal(str(error)):
+            return error  # a mistake in a script: ours, and nothing that time mends
+        return self._unavailable(error)
 
     def _unavailable(self, reason: object) -> StoreUnavailable:
         why = str(reason) or type(reason).__name__
