@@ -115,3 +115,13 @@ def test_an_address_of_a_port_is_checked_before_it_is_asked_for() -> None:
     for port, seconds, name in ((0, None, "port"), (65536, None, "port"), (80, 0.0, "expires_in"), (80, -1, "expires")):
         with pytest.raises(InvalidRequest, match=name):
             calls.port_link("sbx-1", port, False, seconds)
+
+
+def test_a_connect_that_waits_for_room_is_given_that_time() -> None:
+    """On top of what it has for a start; one that does not says nothing of it, as older managers know nothing of it."""
+    waiting, plain = calls.connect("s", wait_s=30), calls.connect("s")
+    assert b'"wait_s":30.0' in (waiting.body or b"").replace(b" ", b"")
+    assert waiting.allowance == plain.allowance + 30
+    assert b"wait_s" not in (plain.body or b"")
+    with pytest.raises(InvalidRequest, match="wait_s"):
+        calls.connect("s", wait_s=-1)

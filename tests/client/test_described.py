@@ -60,3 +60,14 @@ def test_what_does_not_fit_together_is_refused() -> None:
     with pytest.raises(InvalidRequest, match="profile: only of a new sandbox, not of sbx-1"):
         describe(BaseSandbox, ("sbx-1", None, None, None, None), {"profile": "work"})
     assert describe(BaseSandbox, ("sbx-1", None, None, None, None), {"lazy": True}).lazy
+
+
+def test_the_time_to_wait_for_room_is_checked() -> None:
+    """It is no option of the lease, and has a bound."""
+    wanted = describe(BaseSandbox, NOTHING, {"wait_s": 30, "profile": "work"})
+    assert wanted.wait_s == 30
+    assert wanted.options is not None and wanted.options.profile == "work"
+    assert describe(BaseSandbox, NOTHING, {}).wait_s == 0
+    for wrong in (-1, 1e9, float("nan"), "long"):
+        with pytest.raises(InvalidRequest, match="wait_s is"):
+            describe(BaseSandbox, NOTHING, {"wait_s": wrong})

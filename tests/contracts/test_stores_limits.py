@@ -42,6 +42,28 @@ async def test_a_warm_sandbox_counts_for_who_takes_it(store: Store) -> None:
     assert ids(await claim(store, ALICE, "base", limits=limits)) == [first]
 
 
+async def test_a_claim_that_must_not_grow_gives_what_there_is_and_nothing_more(store: Store) -> None:
+    """What the key holds, or is promised, as ever; no free one, no start, nothing of what is suspended."""
+
+    async def as_it_is(key: LeaseKey, *kinds: str) -> Claim:
+        drafts = {kind: draft(kind) for kind in kinds}
+        return await store.claim(Wish(key, kinds).as_it_is(), drafts, limits=NONE, now=100.0)
+
+    (held,) = await leased(store, ALICE, "base")
+    await warm(store, "browser")
+    before = await store.sandboxes()
+    assert await as_it_is(ALICE, "browser") == Claim()
+    assert await as_it_is(ALICE, "base", "browser") == Claim()
+    assert await as_it_is(BOB, "base") == Claim()
+    assert await store.sandboxes() == before
+    assert ids(await as_it_is(ALICE, "base")) == [held]
+    promised = (await claim(store, BOB, "gui")).awaited
+    assert (await as_it_is(BOB, "gui")).awaited == promised
+    asleep = await suspended(store, CAROL, "base")
+    assert await as_it_is(CAROL, "base") == Claim()
+    assert (await store.get(asleep)).state is State.SUSPENDED
+
+
 async def test_a_claim_without_drafts_is_no_reason_to_refuse(store: Store) -> None:
     """What is not ready is not counted: the answer is that there is nothing."""
     await leased(store, ALICE, "base")

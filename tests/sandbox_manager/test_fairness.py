@@ -72,10 +72,10 @@ def test_a_line_without_places_takes_nobody() -> None:
     [
         (Shortage("total"), True),
         (Shortage("memory"), True),
-        (Shortage("types", "browser"), True),
-        (Shortage("types", "gui"), False),
-        (Shortage("per_user", "alice"), True),
-        (Shortage("per_user", "bob"), False),
+        (Shortage("type", "browser"), True),
+        (Shortage("type", "gui"), False),
+        (Shortage("user", "alice"), True),
+        (Shortage("user", "bob"), False),
     ],
 )
 def test_a_shortage_concerns_who_needs_the_same(short: Shortage, concerned: bool) -> None:

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from agentscope_runtime.sandbox_manager.machine import total_memory
 from agentscope_runtime.sandbox_manager.settings import Settings, default_state_dir, is_loopback
+from agentscope_runtime.sandbox_manager.states import Limits
 
 
 @pytest.fixture(autouse=True)
@@ -188,3 +190,48 @@ def test_importing_leaves_the_environment_alone(tmp_path: Path) -> None:
         [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
     )
     assert run.stdout.split() == ["1", "False"]
+
+
+def test_limits_are_by_number_by_user_by_kind_and_by_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sizes have units, shares are of this machine, kinds go by their plain names."""
+    monkeypatch.setenv("MAX_SANDBOX_INSTANCES", "10")
+    monkeypatch.setenv("MAX_SANDBOXES_PER_USER", "3")
+    monkeypatch.setenv("MAX_SANDBOXES_BY_TYPE", "browser_async=4, gui=2")
+    monkeypatch.setenv("MAX_SANDBOX_MEMORY", "1.5g")
+    assert Settings().limits() == Limits(10, 3, {"browser": 4, "gui": 2}, 3 << 29)
+    monkeypatch.setenv("MAX_SANDBOX_MEMORY", "50%")
+    half, total = Settings().max_sandbox_memory, total_memory()
+    assert total is not None and abs(2 * half - total) <= 2
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("MAX_SANDBOX_MEMORY", "much", "is not a size"),
+        ("MAX_SANDBOX_MEMORY", "some%", "is no percentage"),
+        ("MAX_SANDBOX_MEMORY", "120%", "not above 0 and up to 100"),
+        ("MAX_SANDBOXES_BY_TYPE", "browser=-1", "greater than or equal to 0"),
+        ("MAX_SANDBOXES_BY_TYPE", "browser=few", "neither a number nor"),
+        ("MAX_SANDBOXES_BY_TYPE", "base=0,browser=1", None),
+        ("MAX_SANDBOXES_PER_USER", "-1", "greater than or equal to 0"),
+        ("QUEUE_LENGTH", "-1", "greater than or equal to 0"),
+    ],
+)
+def test_limits_that_make_no_sense_are_refused(
+    name: str, value: str, says: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the start, with what they may be."""
+    monkeypatch.setenv(name, value)
+    if says is None:
+        Settings()
+        return
+    with pytest.raises(ValidationError, match=says):
+        Settings()
+
+
+def test_a_pool_larger_than_its_kind_may_be_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would never be full."""
+    monkeypatch.setenv("POOL_SIZE", "browser=3")
+    monkeypatch.setenv("MAX_SANDBOXES_BY_TYPE", "browser=2")
+    with pytest.raises(ValidationError, match="3 warm browser sandboxes, MAX_SANDBOXES_BY_TYPE allows 2"):
+        Settings()

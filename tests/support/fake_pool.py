@@ -130,7 +130,7 @@ async def world(
     runs: list[Callable[[], Awaitable[None]]] = [pool.refill.run, watch.run]
     if loops:
         runs += [heartbeat.run, reaper.run, reconciler.run]
-    with means.events.subscribed(pool.refill.note):
+    with means.events.subscribed(pool.refill.note), means.events.subscribed(pool.admission.note):
         tasks = [asyncio.ensure_future(run()) for run in runs]
         try:
             yield World(pool, means, backend, script, happened, heartbeat, reaper, reconciler)

@@ -52,6 +52,11 @@ class ScriptedManager:
         """Wait until the first request arrived."""
         assert self._heard.wait(10)
 
+    @property
+    def connects(self) -> list[dict[str, Any]]:
+        """The bodies of all connects seen."""
+        return [seen.body for seen in self.seen if (seen.method, seen.path) == ("POST", "/v1/leases")]
+
     def paths(self) -> list[str]:
         """Return method and path of everything seen."""
         return [f"{seen.method} {seen.path}" for seen in self.seen]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agentscope_runtime.sandbox import wire
-from agentscope_runtime.sandbox.calls import lease_options
+from agentscope_runtime.sandbox.calls import lease_options, waiting_time
 from agentscope_runtime.sandbox.errors import InvalidRequest
 from agentscope_runtime.sandbox.registry import SandboxRegistry
 from agentscope_runtime.sandbox.types import SandboxType, plain_type
@@ -28,6 +28,8 @@ class Description:
     """Whether it is connected at its first use only."""
     tool_timeout: float | None = None
     """Seconds for a tool call that names none; the tools' own where None."""
+    wait_s: float = 0.0
+    """Seconds to wait in line for room."""
 
 
 def describe(served_by: type, arguments: Sequence[Any], options: Mapping[str, Any]) -> Description:
@@ -52,6 +54,7 @@ def describe(served_by: type, arguments: Sequence[Any], options: Mapping[str, An
     if workspace_dir is not None:
         raise InvalidRequest("workspace_dir is not supported yet; put files into the sandbox with box.fs")
     lazy, timeout = bool(said.pop("lazy", False)), said.pop("timeout", None)
+    wait_s = waiting_time(said.pop("wait_s", 0.0))
     wanted = lease_options(f"{served_by.__name__}()", said)
     if sandbox_id is not None and said:
         raise InvalidRequest(f"{', '.join(said)}: only of a new sandbox, not of {sandbox_id}, which exists")
@@ -59,4 +62,4 @@ def describe(served_by: type, arguments: Sequence[Any], options: Mapping[str, An
     known = SandboxRegistry.list_all_sandboxes().get(kind)  # the manager may know more kinds
     if timeout is None and known is not None:
         timeout = known.timeout
-    return Description(kind, sandbox_id, base_url, bearer_token, wanted, lazy, timeout)
+    return Description(kind, sandbox_id, base_url, bearer_token, wanted, lazy, timeout, wait_s)

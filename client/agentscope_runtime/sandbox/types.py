@@ -32,6 +32,8 @@ class BoxOptions(Options, total=False):
 
     lazy: bool
     """Whether the sandbox is connected at its first use only."""
+    wait_s: float
+    """Seconds to wait in line for room where the manager's limits leave none; refused at once by default."""
     timeout: float | None
     """Seconds for a tool call that names none; by default what its kind is registered with."""
 

@@ -60,10 +60,11 @@ class Arrivals:
         others = (other.types for other in self._tickets.get(key, ()) if other is not ticket)
         return frozenset[str]().union(*others)
 
-    def wake(self, key: LeaseKey) -> None:
-        """Let the calls of this key claim again."""
+    def wake(self, key: LeaseKey, *, but: Ticket | None = None) -> None:
+        """Let the calls of this key claim again, all but one that knows."""
         for ticket in self._tickets.get(key, ()):
-            ticket.tell()
+            if ticket is not but:
+                ticket.tell()
 
     def fail(self, key: LeaseKey, sandbox_type: str, error: SandboxError) -> None:
         """Tell the calls of this key that wait for this kind that it did not start."""

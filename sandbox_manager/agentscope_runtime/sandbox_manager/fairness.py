@@ -17,7 +17,7 @@ T = TypeVar("T")
 class Shortage:
     """Of what there is too little for a call to go on."""
 
-    what: Literal["total", "memory", "types", "per_user"]
+    what: Literal["total", "memory", "type", "user"]
     """Which of the limits."""
     name: str = ""
     """The kind, or the user, where the limit is one of those."""
@@ -25,9 +25,9 @@ class Shortage:
     def concerns(self, user: str, kinds: Collection[str]) -> bool:
         """Whether a call of this user for these kinds lacks the same, and so would overtake whoever lacks it."""
         match self.what:
-            case "types":
+            case "type":
                 return self.name in kinds
-            case "per_user":
+            case "user":
                 return self.name == user
         return True
 

@@ -27,7 +27,6 @@ from agentscope_runtime.sandbox_manager.reaper import Reaper
 from agentscope_runtime.sandbox_manager.reconcile import Reconciler
 from agentscope_runtime.sandbox_manager.resolution import Resolution
 from agentscope_runtime.sandbox_manager.settings import Settings
-from agentscope_runtime.sandbox_manager.states import Limits
 from agentscope_runtime.sandbox_manager.stores import Store
 from agentscope_runtime.sandbox_manager.stores.memory import MemoryStore
 from agentscope_runtime.sandbox_manager.undertaker import undertaker
@@ -106,7 +105,7 @@ async def _background(
         "profiles": keeper.run,
         "reaper": Reaper(means, pool.retirement, pool.suspension, pool.activity).run,
     }
-    with means.events.subscribed(pool.refill.note):
+    with means.events.subscribed(pool.refill.note), means.events.subscribed(pool.admission.note):
         # No task group: it would wrap what the body raises, and there is nothing to gather, since no loop fails.
         tasks = [asyncio.create_task(_forever(name, run), name=name) for name, run in loops.items()]
         try:
@@ -130,7 +129,8 @@ async def _forever(name: str, run: Callable[[], Awaitable[None]]) -> None:
 def _policy(settings: Settings) -> Policy:
     return Policy(
         targets=settings.pool_targets(),
-        limits=Limits(total=settings.max_sandbox_instances),
+        limits=settings.limits(),
+        queue_length=settings.queue_length,
         parallel=settings.refill_parallel,
         start_timeout=settings.start_timeout,
         idle_timeout=settings.heartbeat_timeout,

@@ -68,6 +68,8 @@ class Policy:
     targets: Mapping[str, int] = field(default_factory=dict)
     """Free sandboxes to keep, by kind."""
     limits: Limits = field(default_factory=Limits)
+    queue_length: int = 100
+    """Calls that may wait for room at the same time."""
     parallel: int = 2
     """Starts at the same time."""
     start_timeout: float = 60.0
@@ -104,13 +106,21 @@ class Means:
     answers then (`Pool.reach`), though the sandbox is STOPPING; there are a few seconds for all of them."""
 
     def check(self, types: Sequence[str], options: wire.LeaseOptions) -> None:
-        """Raise if one of these kinds is unknown, or an option means nothing to any of them.
+        """Raise if one of these kinds is unknown, an option means nothing to any of them, or they are too much at once.
 
         Raises:
             UnknownSandboxType: Nobody registered such a kind.
-            InvalidRequest: A resolution, and none of them has a desktop.
+            InvalidRequest: A resolution, and none of them has a desktop; or more than the limits would ever allow.
         """
         blueprints = [self.kinds(kind) for kind in types]
+        limits, memory = self.policy.limits, sum(blueprint.memory for blueprint in blueprints)
+        for name, asked, limit, unit in (
+            ("MAX_SANDBOX_INSTANCES", len(types), limits.total, "sandboxes"),
+            ("MAX_SANDBOXES_PER_USER", len(types), limits.per_user, "sandboxes"),
+            ("MAX_SANDBOX_MEMORY", memory >> 20, limits.memory >> 20, "MiB"),
+        ):
+            if 0 < limit < asked:
+                raise InvalidRequest(f"{', '.join(types)} are {asked} {unit}, and {name} allows {limit}")
         if options.resolution is not None and not any(blueprint.has_desktop for blueprint in blueprints):
             raise InvalidRequest(f"resolution: none of {', '.join(types)} has a desktop")
 

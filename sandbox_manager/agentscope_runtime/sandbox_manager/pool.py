@@ -21,6 +21,7 @@ from agentscope_runtime.sandbox.errors import (
     SandboxError,
     Unavailable,
 )
+from agentscope_runtime.sandbox_manager.admission import Admission
 from agentscope_runtime.sandbox_manager.arrivals import Arrivals
 from agentscope_runtime.sandbox_manager.box import Box, Boxes
 from agentscope_runtime.sandbox_manager.events import (
@@ -66,15 +67,16 @@ class Pool:
         self.store = means.store
         self._boxes = boxes
         self._arrivals = Arrivals()
+        self.admission = Admission(means.policy.queue_length)
         self._closed = False
         self.activity = Activity()
         self.launcher = Launcher(means, on_ready=self._is_ready, on_failed=self._has_failed)
         self.retirement = Retirement(means, self.launcher, self._arrivals)
-        self.refill = Refill(means, self.launcher, self.retirement)
+        self.refill = Refill(means, self.launcher, self.retirement, self.admission)
         self.suspension = Suspension(means, self.launcher, self._arrivals)
         self._waking = Waking(means, self.connect)
-        self._tally = Tally(means, self.refill)
-        self._waiting = Waiting(means, self._arrivals, self.launcher, self.retirement, self.refill)
+        self._tally = Tally(means, self.refill, self.admission)
+        self._waiting = Waiting(means, self._arrivals, self.admission, self.launcher, self.retirement, self.refill)
 
     @property
     def events(self) -> Events:
@@ -94,23 +96,34 @@ class Pool:
     # --- sessions
 
     async def connect(
-        self, key: LeaseKey, sandbox_types: Sequence[str], options: wire.LeaseOptions = NO_OPTIONS
+        self,
+        key: LeaseKey,
+        sandbox_types: Sequence[str],
+        options: wire.LeaseOptions = NO_OPTIONS,
+        *,
+        wait_s: float = 0.0,
     ) -> Lease:
         """Give `key` one sandbox of each kind, all or none; again the same ones when it asks again.
+
+        Args:
+            key: Whose.
+            sandbox_types: The kinds, each once.
+            options: What the lease shall be beyond that.
+            wait_s: Seconds to wait in line where the limits leave no room.
 
         Raises:
             UnknownSandboxType: Nobody registered such a kind.
             InvalidRequest: No kind, or one twice; or options that are not those of what it holds already.
-            QuotaExceeded: The user would have more than one user may.
-            PoolExhausted: The limits forbid to start what is missing.
+            QuotaExceeded: The user would have more than one user may, and no room came in time.
+            PoolExhausted: The limits forbid to start what is missing, and no room came in time.
             StartFailed, ImageMissing, BackendUnavailable: What is missing could not be started.
         """
         wish = Wish(key, self._checked(sandbox_types, options), options, self._means.policy.lease_max)
         began = asyncio.get_running_loop().time()
-        claim = await self.store.claim(wish, {}, limits=self._means.policy.limits, now=self._means.clock())
+        claim = await self._waiting.at_once(wish)
         self.refill.arrived(wish.types)
         if claim.lease is None:
-            claim = await self._waiting.until_granted(wish)
+            claim = await self._waiting.until_granted(wish, wait_s)
         assert claim.lease is not None
         with self._waking.outfitting(claim.granted):
             self._tally.granted(key, claim.granted, waited=asyncio.get_running_loop().time() - began)

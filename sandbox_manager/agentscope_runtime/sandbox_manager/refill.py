@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from agentscope_runtime.sandbox import wire
 from agentscope_runtime.sandbox.errors import UnknownSandboxType
+from agentscope_runtime.sandbox_manager.admission import Admission
 from agentscope_runtime.sandbox_manager.events import (
     Event,
     RefillDelayed,
@@ -50,11 +51,18 @@ class Refill:
     """Brings the number of unclaimed sandboxes of each kind to its target, and keeps it there."""
 
     def __init__(
-        self, means: Means, launcher: Launcher, retirement: Retirement, *, jitter: Callable[[], float] = random.random
+        self,
+        means: Means,
+        launcher: Launcher,
+        retirement: Retirement,
+        admission: Admission,
+        *,
+        jitter: Callable[[], float] = random.random,
     ) -> None:
         self._means = means
         self._launcher = launcher
         self._retirement = retirement
+        self._admission = admission
         self._jitter = jitter
         self._wake = asyncio.Event()
         self._failures: dict[str, Failures] = {}
@@ -123,6 +131,8 @@ class Refill:
                 return pause
             # One tries whether it works again; if it does, its success wakes us for the others.
             missing = 1 if census.unclaimed == census.ready else 0
+        if missing and self._admission.hinders([kind]):
+            return None  # sessions wait for the room that it would take; when they have it, they wake us
         for _ in range(missing):
             try:
                 draft = self._means.draft(kind)

@@ -19,9 +19,13 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 # Passed on under their own names: whoever asks what can be set asks for these here.
+from agentscope_runtime.sandbox.errors import InvalidRequest
 from agentscope_runtime.sandbox.places import default_state_dir as default_state_dir
 from agentscope_runtime.sandbox.places import is_loopback as is_loopback
+from agentscope_runtime.sandbox.registry import parse_size
 from agentscope_runtime.sandbox.types import plain_type
+from agentscope_runtime.sandbox_manager.machine import total_memory
+from agentscope_runtime.sandbox_manager.states import Limits
 from agentscope_runtime.sandbox_manager.stores.redis.address import client_for, composed
 
 
@@ -55,6 +59,28 @@ def _sized(value: object) -> object:
         return {name.strip(): int(size) for name, _, size in pairs}
     except ValueError as error:
         raise ValueError(f"{text!r} is neither a number nor `base=2,browser=1` nor a JSON object") from error
+
+
+def _memory_of(value: object) -> object:
+    """Read `8g`, bytes, or `80%` of what this machine has."""
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    if not text.endswith("%"):
+        try:
+            return parse_size(text)
+        except InvalidRequest as error:
+            raise ValueError(f"{error.detail}, or a share of this machine's memory: '80%'") from error
+    total = total_memory()
+    if total is None:
+        raise ValueError(f"{text!r}: this machine does not say how much memory it has; name it, as in 16g")
+    try:
+        share = float(text[:-1])
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no percentage") from error
+    if not 0 < share <= 100:
+        raise ValueError(f"{text!r} is not above 0 and up to 100 %")
+    return int(total * share / 100)
 
 
 def split_domain(value: str) -> tuple[str | None, str, int | None]:
@@ -99,6 +125,15 @@ class Settings(BaseSettings):
     of the next session; each costs its idle memory (about 100 MiB base, 450 MiB browser)."""
     max_sandbox_instances: Annotated[int, Field(ge=0)] = 0
     """Most sandboxes at once, over all kinds, warm ones included; 0 is no limit."""
+    max_sandboxes_per_user: Annotated[int, Field(ge=0)] = 0
+    """Most sandboxes that the sessions of one user hold, all together; 0 is no limit."""
+    max_sandboxes_by_type: Annotated[dict[str, Annotated[int, Field(ge=0)]], NoDecode] = Field(default_factory=dict)
+    """Most sandboxes at once by kind, warm ones included: `browser=4,gui=2`. A kind that is not named has no limit."""
+    max_sandbox_memory: Annotated[int, Field(ge=0)] = 0
+    """Bytes that all sandboxes together may use, each counted with its memory limit: `16g`, or `80%` of the memory of
+    the machine that the manager runs on; 0 is no limit."""
+    queue_length: Annotated[int, Field(ge=0, le=100_000)] = 100
+    """Calls that may wait in this manager for room at the same time (`wait_s`); 0 lets nobody wait."""
     refill_parallel: Annotated[int, Field(ge=1)] = Field(default_factory=lambda: os.cpu_count() or 2)
     """Sandboxes that the refill starts at the same time. More than the CPUs only makes each of them slower."""
     start_timeout: Annotated[float, Field(gt=0)] = 60.0
@@ -152,7 +187,13 @@ class Settings(BaseSettings):
     `XDG_STATE_HOME`, else `~/.local/state`."""
 
     _lists = field_validator("allowed_hosts", "default_sandbox_type", mode="before")(_listed)
-    _sizes = field_validator("pool_size", mode="before")(_sized)
+    _sizes = field_validator("pool_size", "max_sandboxes_by_type", mode="before")(_sized)
+    _memory = field_validator("max_sandbox_memory", mode="before")(_memory_of)
+
+    @field_validator("max_sandboxes_by_type")
+    @classmethod
+    def _plain_types(cls, value: dict[str, int]) -> dict[str, int]:
+        return {plain_type(kind): limit for kind, limit in value.items()}
 
     @field_validator("state_dir")
     @classmethod
@@ -188,12 +229,27 @@ class Settings(BaseSettings):
         given = self.pool_size.values() if isinstance(self.pool_size, dict) else (self.pool_size,)
         if any(size < 0 for size in given):
             raise ValueError("POOL_SIZE cannot be negative")
-        total = sum(self.pool_targets().values())
+        targets = self.pool_targets()
+        total = sum(targets.values())
+        for kind, limit in self.max_sandboxes_by_type.items():
+            if targets.get(kind, 0) > limit > 0:
+                raise ValueError(
+                    f"POOL_SIZE asks for {targets[kind]} warm {kind} sandboxes, MAX_SANDBOXES_BY_TYPE allows {limit}"
+                )
         if self.max_sandbox_instances and total > self.max_sandbox_instances:
             raise ValueError(
                 f"POOL_SIZE asks for {total} warm sandboxes, MAX_SANDBOX_INSTANCES allows {self.max_sandbox_instances}"
             )
         return self
+
+    def limits(self) -> Limits:
+        """Return how much there may be at once."""
+        return Limits(
+            total=self.max_sandbox_instances,
+            per_user=self.max_sandboxes_per_user,
+            types=self.max_sandboxes_by_type,
+            memory=self.max_sandbox_memory,
+        )
 
     def redis_address(self) -> str | None:
         """Return the URL of the Redis in which managers share a pool, with its password; None for a manager alone."""

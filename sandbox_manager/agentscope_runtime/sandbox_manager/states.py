@@ -81,6 +81,12 @@ class Wish:
     options: wire.LeaseOptions = NO_OPTIONS
     life: float = 0.0
     """Seconds from its first grant after which the lease ends in any case; 0 is never."""
+    grows: bool = True
+    """Whether the key may get what it does not have, or start again what is suspended."""
+
+    def as_it_is(self) -> Wish:
+        """Return the same wish for what the key has, or was promised, already."""
+        return replace(self, grows=False)
 
     def agreed(self, held: Iterable[SandboxRecord]) -> wire.LeaseOptions:
         """Return the options of the lease, given what the session holds: what this wish does not say stays.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Sequence
 
 from agentscope_runtime.sandbox import wire
+from agentscope_runtime.sandbox_manager.admission import Admission
 from agentscope_runtime.sandbox_manager.events import LeaseGranted, LeaseResumed
 from agentscope_runtime.sandbox_manager.means import Means
 from agentscope_runtime.sandbox_manager.refill import Refill
@@ -15,9 +17,10 @@ from agentscope_runtime.sandbox_manager.states import Census, LeaseKey, SandboxR
 class Tally:
     """Counts what this manager gave to sessions, and reports."""
 
-    def __init__(self, means: Means, refill: Refill) -> None:
+    def __init__(self, means: Means, refill: Refill, admission: Admission) -> None:
         self._means = means
         self._refill = refill
+        self._admission = admission
         self._hits: Counter[str] = Counter()
         self._misses: Counter[str] = Counter()
 
@@ -37,7 +40,12 @@ class Tally:
         census = await self._means.store.census()
         policy = self._means.policy
         kinds = sorted({*census, *policy.targets, *self._hits, *self._misses})
-        return wire.PoolReport(limit=policy.limits.total, types={kind: self._status(kind, census) for kind in kinds})
+        return wire.PoolReport(
+            limit=policy.limits.total,
+            limits=wire.PoolLimits(**dataclasses.asdict(policy.limits)),
+            queue=self._admission.to_wire(),
+            types={kind: self._status(kind, census) for kind in kinds},
+        )
 
     def _status(self, kind: str, census: dict[str, Census]) -> wire.PoolStatus:
         count = census.get(kind, Census())

@@ -1,14 +1,17 @@
 """How a session waits for sandboxes that are not ready: it claims again whenever there is news of them.
 
 What it was promised is given back if it leaves. Not here: who is told of what (`arrivals`), and what is started first
-(`launcher`).
+(`launcher`), and whose turn it is when there is no room (`admission`).
 """
 
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
+from functools import partial
 
-from agentscope_runtime.sandbox.errors import StartFailed
+from agentscope_runtime.sandbox.errors import PoolExhausted, QuotaExceeded, StartFailed
+from agentscope_runtime.sandbox_manager.admission import Admission
 from agentscope_runtime.sandbox_manager.arrivals import Arrivals, Ticket
 from agentscope_runtime.sandbox_manager.launcher import Launcher
 from agentscope_runtime.sandbox_manager.means import Means
@@ -25,26 +28,47 @@ class Waiting:
     """Claims for sessions until they have what they asked for."""
 
     def __init__(
-        self, means: Means, arrivals: Arrivals, launcher: Launcher, retirement: Retirement, refill: Refill
+        self,
+        means: Means,
+        arrivals: Arrivals,
+        admission: Admission,
+        launcher: Launcher,
+        retirement: Retirement,
+        refill: Refill,
     ) -> None:
         self._means = means
         self._arrivals = arrivals
         self._launcher = launcher
         self._retirement = retirement
         self._refill = refill
+        self._admission = admission
 
-    async def until_granted(self, wish: Wish) -> Claim:
+    async def at_once(self, wish: Wish) -> Claim:
+        """Claim what is ready, unless that would overtake somebody who waits for room; nothing else is begun."""
+        means = self._means
+        wish = wish.as_it_is() if self._admission.hinders_call(wish) else wish
+        with suppress(PoolExhausted, QuotaExceeded):  # until_granted says so, or waits
+            return await means.store.claim(wish, {}, limits=means.policy.limits, now=means.clock())
+        return Claim()
+
+    async def until_granted(self, wish: Wish, patience: float = 0.0) -> Claim:
         """Return the claim that has the lease.
+
+        Args:
+            wish: What is claimed.
+            patience: Seconds to wait for room, if there is none.
 
         Raises:
             QuotaExceeded, PoolExhausted: The limits forbid to start what is missing.
             StartFailed, ImageMissing, BackendUnavailable: What is missing could not be started.
         """
         key, types, timeout = wish.key, wish.types, self._means.policy.start_timeout
+        until = asyncio.get_running_loop().time() + patience
         with self._arrivals.waiting(key, types) as ticket:
             try:
+                claim = await self._admit(wish, ticket, until)
                 async with asyncio.timeout(timeout):
-                    return await self._claim_until_granted(wish, ticket)
+                    return await self._until_ready(wish, ticket, claim, until)
             except TimeoutError as e:
                 await self._give_back(key, ticket)
                 raise StartFailed(
@@ -55,24 +79,33 @@ class Waiting:
                 await self._give_back(key, ticket)
                 raise
 
-    async def _claim_until_granted(self, wish: Wish, ticket: Ticket) -> Claim:
+    async def _until_ready(self, wish: Wish, ticket: Ticket, claim: Claim, until: float) -> Claim:
         failures = 0
-        while True:
-            drafts = self._means.drafts(wish)
-            limits = self._means.policy.limits
-            claim = await self._means.store.claim(wish, drafts, limits=limits, now=self._means.clock())
-            self._retirement.destroy(claim.displaced, DISPLACED)
-            self._launcher.submit(claim.begun)
-            self._launcher.hurry(record.sandbox_id for record in claim.awaited)
-            if claim.lease is not None:
-                return claim
-            self._refill.wake()  # what was starting for the pool may be ours now
+        while claim.lease is None:
             try:
                 await ticket.news()
             except StartFailed:
                 failures += 1
                 if failures == ATTEMPTS:
                     raise
+            claim = await self._admit(wish, ticket, until)
+        return claim
+
+    async def _admit(self, wish: Wish, ticket: Ticket, until: float) -> Claim:
+        return await self._admission.admit(wish, ticket, partial(self._claim, ticket), until=until)
+
+    async def _claim(self, ticket: Ticket, wish: Wish) -> Claim:
+        means = self._means
+        claim = await means.store.claim(wish, means.drafts(wish), limits=means.policy.limits, now=means.clock())
+        self._retirement.destroy(claim.displaced, DISPLACED)
+        self._launcher.submit(claim.begun)
+        self._launcher.hurry(record.sandbox_id for record in claim.awaited)
+        if claim.begun:
+            # Other calls of this key may wait for room that they need no more.
+            self._arrivals.wake(wish.key, but=ticket)
+        if claim.lease is None:
+            self._refill.wake()  # what was starting for the pool may be ours now
+        return claim
 
     async def _give_back(self, key: LeaseKey, ticket: Ticket) -> None:
         types = ticket.types - self._arrivals.wanted_by_others(key, ticket)
@@ -82,4 +115,5 @@ class Waiting:
             self._arrivals.wake(served)
         # A call that came in between may have counted on what was given back.
         self._arrivals.wake(key)
+        self._admission.room()
         self._refill.wake()

@@ -74,3 +74,9 @@ def test_what_was_not_used_is_not_known(manager: ScriptedManager) -> None:
     with pytest.raises(InvalidRequest, match="closed before it was used"):
         held.opened()
     assert not manager.seen
+
+
+def test_a_sandbox_may_wait_for_room(manager: ScriptedManager) -> None:
+    """The manager is told for how long."""
+    with BaseSandbox(None, manager.url, KEY, wait_s=12):
+        assert manager.connects[-1]["wait_s"] == 12

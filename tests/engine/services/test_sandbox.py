@@ -190,3 +190,14 @@ async def test_a_kind_of_ones_own_gets_its_class(manager: ScriptedManager) -> No
             assert type((await service.connect_async("s", "u", ["robot"]))[0]) is BaseSandboxAsync
     finally:
         del SandboxRegistry._configs["robot"], SandboxRegistry._classes["robot"]
+
+
+async def test_the_time_to_wait_for_room_is_the_services_unless_a_call_says_otherwise(manager: ScriptedManager) -> None:
+    """In sync and async; none at all by default."""
+    async with SandboxService(manager.url, KEY, wait_s=20) as service:
+        service.connect("s1")
+        await service.connect_async("s2", wait_s=5)
+        service.connect("s3", wait_s=0)
+    assert [body.get("wait_s") for body in manager.connects] == [20, 5, None]
+    with pytest.raises(InvalidRequest, match="wait_s is -1"):
+        SandboxService(manager.url, KEY, wait_s=-1)

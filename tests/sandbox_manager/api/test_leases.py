@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import httpx
+import pytest
 from served_manager import Manager
 from served_manager import manager as run_manager
 
@@ -117,3 +119,47 @@ async def test_the_pool_is_reported(manager: Manager) -> None:
     assert set(report.types) == {"base", "browser"}
     assert report.types["base"].leased == 1
     assert report.types["base"].hits + report.types["base"].misses == 1
+
+
+async def test_who_is_refused_hears_why_and_when_to_come_again(tmp_path: Path) -> None:
+    """503 for what all have together, 429 for what one user has; both with Retry-After and the limit by name."""
+    limits = {"max_sandbox_instances": 2, "max_sandboxes_per_user": 1, "pool_size": 0}
+    async with run_manager(tmp_path, **limits) as manager, manager.http() as http:
+
+        async def connect(session: str, user: str, **more: object) -> httpx.Response:
+            return await http.post("/v1/leases", json={"session_id": session, "user_id": user, **more})
+
+        assert (await connect("a", "alice")).status_code == 200
+        quota = await connect("b", "alice")
+        assert (quota.status_code, quota.json()["code"], quota.json()["limited_by"]) == (429, "quota_exceeded", "user")
+        assert (await connect("c", "bob")).status_code == 200
+        full = await connect("d", "carol", wait_s=0.05)
+        assert (full.status_code, full.json()["code"], full.json()["limited_by"]) == (503, "pool_exhausted", "total")
+        assert int(full.headers["Retry-After"]) >= 1 <= int(quota.headers["Retry-After"])
+        assert "waited 0." in full.json()["detail"]
+        assert (await connect("d", "carol", wait_s=-1)).status_code == 422
+        assert (await connect("d", "carol", wait_s=1e9)).status_code == 422
+
+
+async def test_who_waits_gets_room_and_who_hangs_up_is_out(tmp_path: Path) -> None:
+    """`/v1/pool` shows the line and the limits."""
+    async with run_manager(tmp_path, max_sandbox_instances=1, pool_size=0) as manager, manager.http() as http:
+
+        async def queue(waiting: int) -> None:
+            for _ in range(1000):  # somebody else's connection: nothing here tells when the manager has noticed
+                if (await http.get("/v1/pool")).json()["queue"]["waiting"] == waiting:
+                    return
+                await asyncio.sleep(0.01)
+            pytest.fail(f"not {waiting} callers wait after 10 s")
+
+        await http.post("/v1/leases", json={"session_id": "s1"})
+        leaver = asyncio.create_task(http.post("/v1/leases", json={"session_id": "s2", "wait_s": 60}))
+        await queue(1)
+        waiter = asyncio.create_task(http.post("/v1/leases", json={"session_id": "s3", "wait_s": 60}))
+        await queue(2)
+        leaver.cancel()
+        await queue(1)
+        await http.delete("/v1/leases", params={"session_id": "s1"})
+        assert (await waiter).json()["session_id"] == "s3"
+        report = wire.PoolReport.model_validate((await http.get("/v1/pool")).json())
+        assert (report.limits.total, report.queue.waiting, report.queue.length) == (1, 0, 100)

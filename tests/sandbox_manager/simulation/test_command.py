@@ -65,7 +65,7 @@ def test_limits_are_those_of_the_manager(capsys: pytest.CaptureFixture[str]) -> 
     assert waited["refused"].keys() <= {"queue", "deadline"}
     assert waited["wait_max"] > 1
     (quota,) = figures(capsys, *asked, "--max-per-user", "5")
-    assert quota["refused"].keys() == {"per_user"}
+    assert quota["refused"].keys() == {"user"}
     main([*asked, "--max-by-type", "base=20", "--max-memory", "16g"])
     assert " memory" in capsys.readouterr().out
 

@@ -83,8 +83,8 @@ def test_a_full_installation_refuses_with_the_limit_that_is_in_the_way() -> None
     plan = {"bounds": Bounds({}, needs={"base": GIB}), "starts": ONE_SECOND}
     for limits, refused in [
         (Limits(total=2), {"total": 2}),
-        (Limits(types={"base": 3}), {"types": 1}),
-        (Limits(per_user=2), {"per_user": 1}),
+        (Limits(types={"base": 3}), {"type": 1}),
+        (Limits(per_user=2), {"user": 1}),
         (Limits(memory=3 * GIB), {"memory": 1}),
     ]:
         outcome = replay(Plan(**plan, limits=limits), sessions)  # type: ignore[arg-type]
@@ -182,5 +182,5 @@ def test_every_session_is_served_once_or_refused(
     assert not limits.memory or outcome.most_memory <= limits.memory
     assert all(wait >= 0 for wait in outcome.waits)
     if patience == 0.0:
-        assert outcome.refused.keys() <= {"total", "memory", "types", "per_user"}
+        assert outcome.refused.keys() <= {"total", "memory", "type", "user"}
     assert isinstance(outcome.refused, Counter)

@@ -205,7 +205,8 @@ class _LeaseAsync:
         self._session_id = uuid.uuid4().hex
 
     async def __aenter__(self) -> LeaseInfo:
-        call = calls.connect(self._session_id, "", [self._wanted.sandbox_type], self._wanted.options)
+        wanted = self._wanted
+        call = calls.connect(self._session_id, "", [wanted.sandbox_type], wanted.options, wanted.wait_s)
         try:
             return await self._connection.send_async(call)
         except (InvalidRequest, NotAuthorized, Unavailable):

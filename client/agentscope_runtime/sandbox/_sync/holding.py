@@ -206,7 +206,8 @@ class _Lease:
         self._session_id = uuid.uuid4().hex
 
     def __enter__(self) -> LeaseInfo:
-        call = calls.connect(self._session_id, "", [self._wanted.sandbox_type], self._wanted.options)
+        wanted = self._wanted
+        call = calls.connect(self._session_id, "", [wanted.sandbox_type], wanted.options, wanted.wait_s)
         try:
             return self._connection.send(call)
         except (InvalidRequest, NotAuthorized, Unavailable):

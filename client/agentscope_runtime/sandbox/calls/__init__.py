@@ -42,6 +42,7 @@ from agentscope_runtime.sandbox.calls.leases import (
     renew,
     sandbox,
     touch,
+    waiting_time,
 )
 from agentscope_runtime.sandbox.calls.mcp import add_mcp_servers, list_mcp_servers, mcp_message, remove_mcp_server
 from agentscope_runtime.sandbox.calls.ports import port_link
@@ -88,6 +89,7 @@ __all__ = [
     "start_terminal",
     "terminal_link",
     "touch",
+    "waiting_time",
     "watch_files",
     "write_archive",
     "write_command",

@@ -26,6 +26,7 @@ def connect(
     user_id: str = "",
     sandbox_types: Sequence[str] = ("base",),
     options: wire.LeaseOptions | None = None,
+    wait_s: float = 0.0,
 ) -> Call[wire.LeaseInfo]:
     """Lease one sandbox of each kind to a session of a user; repeating it gives the same ones.
 
@@ -34,19 +35,22 @@ def connect(
         user_id: Whose session it is.
         sandbox_types: The kinds, each once.
         options: What the lease shall be beyond that; see `lease_options`.
+        wait_s: Seconds to wait in line for room where the manager's limits leave none.
     """
     kinds = [sandbox_types] if isinstance(sandbox_types, str) else sandbox_types
     plain = [plain_type(name) for name in kinds]
     if twice := sorted({name for name in plain if plain.count(name) > 1}):
         raise InvalidRequest(f"asked twice for {', '.join(twice)}: a session holds one sandbox of each type")
     try:
-        request = wire.ConnectRequest(session_id=session_id, user_id=user_id, sandbox_types=plain)
+        request = wire.ConnectRequest(session_id=session_id, user_id=user_id, sandbox_types=plain, wait_s=wait_s)
     except ValidationError as error:
         raise invalid(error) from error
     said = {} if options is None else options.model_dump(exclude_none=True)
-    body = {**request.model_dump(exclude={"options"}), **({"options": said} if said else {})}
+    # What is not asked for is not said: a manager that does not know it yet would refuse it.
+    silent = {"options"} if wait_s else {"options", "wait_s"}
+    body = {**request.model_dump(exclude=silent), **({"options": said} if said else {})}
     call = json_call(f"connect {', '.join(plain)}", "POST", "/v1/leases", body, wire.LeaseInfo)
-    return replace(call, allowance=START_ALLOWANCE)
+    return replace(call, allowance=START_ALLOWANCE + wait_s)
 
 
 def lease_options(whose: str, said: Mapping[str, Any]) -> wire.LeaseOptions:
@@ -63,6 +67,17 @@ def lease_options(whose: str, said: Mapping[str, Any]) -> wire.LeaseOptions:
         return wire.LeaseOptions.model_validate(said)
     except ValidationError as error:
         raise invalid(error) from error
+
+
+def waiting_time(wait_s: float) -> float:
+    """Check the seconds to wait in line for room.
+
+    Raises:
+        InvalidRequest: They cannot be.
+    """
+    if not isinstance(wait_s, (int, float)) or not 0 <= wait_s <= wire.WAIT_MAX:
+        raise InvalidRequest(f"wait_s is {wait_s}; it must be at least 0 and at most {wire.WAIT_MAX:g} seconds")
+    return float(wait_s)
 
 
 def release(session_id: str, user_id: str = "") -> Call[None]:

@@ -20,6 +20,7 @@ from agentscope_runtime.sandbox.wire.files import LINK_SECONDS, LINK_SECONDS_MAX
 from agentscope_runtime.sandbox.wire.kernels import KERNEL_NAME, Interrupted, KernelInfo, KernelList
 from agentscope_runtime.sandbox.wire.leases import (
     PROFILE_NAME,
+    WAIT_MAX,
     ConnectRequest,
     LeaseInfo,
     LeaseList,
@@ -29,7 +30,7 @@ from agentscope_runtime.sandbox.wire.leases import (
     SandboxList,
 )
 from agentscope_runtime.sandbox.wire.mcp import McpServerInfo, McpServerList, McpServersRequest
-from agentscope_runtime.sandbox.wire.pool import Failure, PoolReport, PoolStatus
+from agentscope_runtime.sandbox.wire.pool import Failure, PoolLimits, PoolReport, PoolStatus, Queue
 from agentscope_runtime.sandbox.wire.ports import PORT_SECONDS_MAX, PortLink, PortRequest
 from agentscope_runtime.sandbox.wire.terminals import (
     TerminalInfo,
@@ -48,6 +49,7 @@ __all__ = [
     "PORT_SECONDS_MAX",
     "PROFILE_NAME",
     "SESSION_ID_MAX",
+    "WAIT_MAX",
     "CdpLink",
     "CdpVersion",
     "CommandInfo",
@@ -70,12 +72,14 @@ __all__ = [
     "McpServerList",
     "McpServersRequest",
     "Name",
+    "PoolLimits",
     "PoolReport",
     "PoolStatus",
     "PortLink",
     "PortRequest",
     "ProfileInfo",
     "ProfileList",
+    "Queue",
     "RenewRequest",
     "Request",
     "SandboxInfo",

@@ -15,6 +15,10 @@ ENVIRONMENT_MAX = 1 << 15
 VariableValue = Annotated[str, Field(pattern=r"^[^\x00]*$", max_length=8192)]
 
 
+WAIT_MAX = 3600.0
+"""Seconds that a connect may wait for room."""
+
+
 class LeaseOptions(Request):
     """What a lease shall be beyond its kinds; what a request leaves out (None) stays as it is."""
 
@@ -57,6 +61,8 @@ class ConnectRequest(Request):
     sandbox_types: Annotated[list[TypeName], Field(min_length=1, max_length=16)] = Field(default=["base"])
     """The kinds, without repeats; the answer has one sandbox for each, in this order."""
     options: LeaseOptions = LeaseOptions()
+    wait_s: Annotated[float, Field(ge=0, le=WAIT_MAX)] = 0.0
+    """Seconds to wait in line for room where the limits leave none; 0 is refused at once then."""
 
 
 RENEWAL_MAX = 366 * 86400.0

@@ -58,7 +58,12 @@ class SandboxService(ServiceWithLifecycleManager):
     """
 
     def __init__(
-        self, base_url: str | None = None, bearer_token: str | None = None, drain_on_stop: bool = True
+        self,
+        base_url: str | None = None,
+        bearer_token: str | None = None,
+        drain_on_stop: bool = True,
+        *,
+        wait_s: float = 0.0,
     ) -> None:
         """Describe the service; nothing happens before it is started, or first used.
 
@@ -66,7 +71,10 @@ class SandboxService(ServiceWithLifecycleManager):
             base_url: Where the manager is; without one it is run in this process.
             bearer_token: The manager's key. A manager on this machine without a configured key needs none here.
             drain_on_stop: Whether stopping releases the sessions that this instance connected.
+            wait_s: Seconds that `connect` waits in line where the manager's limits leave no room, unless it says so
+                itself; refused at once by default.
         """
+        self.wait_s = calls.waiting_time(wait_s)
         self.base_url = base_url
         self.bearer_token = bearer_token
         self.drain_on_stop = drain_on_stop
@@ -109,6 +117,7 @@ class SandboxService(ServiceWithLifecycleManager):
         sandbox_types: Sequence[str] | None = None,
         *,
         lazy: bool = False,
+        wait_s: float | None = None,
         **options: Unpack[Options],
     ) -> list[Any]:
         """Give a session its sandboxes, those it holds already and new ones, all or none; blocks until they are ready.
@@ -118,6 +127,7 @@ class SandboxService(ServiceWithLifecycleManager):
             user_id: Whose session it is; two users never share, even where their sessions have the same name.
             sandbox_types: The kinds, each once, such as `["browser", "base"]`; `["base"]` by default.
             lazy: Whether to connect when one of them is used first, all at once: who uses none starts none.
+            wait_s: Seconds to wait in line where the manager's limits leave no room; by default the service's.
             options: What the lease shall be beyond that, such as `profile="work"`; what is not named stays as it was.
 
         Returns:
@@ -126,7 +136,7 @@ class SandboxService(ServiceWithLifecycleManager):
         Raises:
             SandboxError: they are not to be had; the class and the message say why. Lazy ones raise it at their use.
         """
-        asked = Asked((session_id, user_id or ""), sandbox_types, options)
+        asked = Asked((session_id, user_id or ""), sandbox_types, options, self.wait_s if wait_s is None else wait_s)
         if lazy or not asked.leased:
             promise = Promise(asked.key, partial(self._connect, asked, copy_context()))
             self._promised(promise)
@@ -171,10 +181,11 @@ class SandboxService(ServiceWithLifecycleManager):
         sandbox_types: Sequence[str] | None = None,
         *,
         lazy: bool = False,
+        wait_s: float | None = None,
         **options: Unpack[Options],
     ) -> list[Any]:
         """Do what `connect` does without blocking; returns sandboxes of the asynchronous classes."""
-        asked = Asked((session_id, user_id or ""), sandbox_types, options)
+        asked = Asked((session_id, user_id or ""), sandbox_types, options, self.wait_s if wait_s is None else wait_s)
         if lazy or not asked.leased:
             promise = PromiseAsync(asked.key, partial(self._connect_async, asked, copy_context()))
             self._promised(promise)

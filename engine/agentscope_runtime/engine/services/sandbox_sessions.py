@@ -91,15 +91,16 @@ class Sessions:
 class Asked:
     """What one call of `connect` asks for, checked."""
 
-    def __init__(self, key: Key, sandbox_types: Sequence[str] | None, options: Mapping[str, Any]) -> None:
-        names = [sandbox_types] if isinstance(sandbox_types, str) else sandbox_types
+    def __init__(
+        self, key: Key, sandbox_types: Sequence[str] | None, options: Mapping[str, Any], wait_s: float = 0.0
+    ) -> None:
         """Read the arguments of `connect`; raise InvalidRequest where they cannot be."""
+        names = [sandbox_types] if isinstance(sandbox_types, str) else sandbox_types
         self.key = key
         self.kinds = ["base"] if names is None else [plain_type(name) for name in names]
         self.leased = [kind for kind in self.kinds if kind != SandboxType.DUMMY]
-        self.call = calls.connect(
-            *key, self.leased or self.kinds, calls.lease_options("SandboxService.connect()", options)
-        )
+        said = calls.lease_options("SandboxService.connect()", options)
+        self.call = calls.connect(*key, self.leased or self.kinds, said, calls.waiting_time(wait_s))
 
     def boxes(self, class_for: Callable[[str], Any], sources: Sequence[Any]) -> list[Any]:
         """Make the objects, in the asked order."""

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from agentscope_runtime.sandbox import wire
 from agentscope_runtime.sandbox_manager.api.answers import as_json, no_content
-from agentscope_runtime.sandbox_manager.api.gateway import pool_of
+from agentscope_runtime.sandbox_manager.api.gateway import pool_of, unless_left
 from agentscope_runtime.sandbox_manager.pool import Pool
 from agentscope_runtime.sandbox_manager.states import Lease, LeaseKey
 
@@ -19,8 +19,11 @@ router = APIRouter(prefix="/v1/leases", tags=["leases"])
 async def connect(body: wire.ConnectRequest, request: Request) -> Response:
     """Lease one sandbox of each kind to a session: all or none; repeating it gives the same ones."""
     pool = pool_of(request)
-    lease = await pool.connect(LeaseKey(body.user_id, body.session_id), body.sandbox_types, body.options)
-    return as_json(_info(pool, lease))
+    key = LeaseKey(body.user_id, body.session_id)
+    connecting = pool.connect(key, body.sandbox_types, body.options, wait_s=body.wait_s)
+    # Whoever leaves the line is out of it. The others are answered soon enough to do without the watch for that.
+    lease = await (unless_left(request.receive, connecting) if body.wait_s else connecting)
+    return no_content() if lease is None else as_json(_info(pool, lease))
 
 
 @router.post("/renew", response_model=wire.LeaseInfo)

@@ -112,7 +112,7 @@ class Replay:
         """Give a session a sandbox, or the promise of one; return what there is too little of for that."""
         kind, per_user = self._stock.kind(arrival.kind), self._plan.limits.per_user
         if per_user and self._held[arrival.user] >= per_user:
-            return Shortage("per_user", arrival.user)
+            return Shortage("user", arrival.user)
         if kind.free:
             self._stock.take_free(kind)
             # One that waited for room is no hit, though what it finds is ready.

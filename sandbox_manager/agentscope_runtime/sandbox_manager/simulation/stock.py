@@ -103,7 +103,7 @@ class Stock:
         limits = self._plan.limits
         most = limits.types.get(kind.name, 0)
         if most and kind.held + kind.unclaimed + len(kind.waiting) >= most:
-            return Shortage("types", kind.name)
+            return Shortage("type", kind.name)
         if limits.total and self.count >= limits.total:
             return Shortage("total")
         if limits.memory and self.memory + kind.needs > limits.memory:
@@ -142,7 +142,7 @@ class Stock:
                 self._hurry(kind)
             return None
         while (short := self.shortage(kind)) is not None:
-            if short.what == "types" or not self._displace():
+            if short.what == "type" or not self._displace():
                 return short
         self._add(kind)
         self._hurry(kind)

@@ -109,7 +109,8 @@ class Store(Protocol):
         free warm sandbox is taken, else one that is starting for nobody, else the draft of that kind is recorded. When
         all are ready they are leased and the lease is the answer; otherwise they stay promised to the key, and the
         claim is repeated when they are ready. Without drafts, a claim that cannot be answered with a lease changes
-        nothing. Records of the lease that were `paused` say so this once, as in `touch`.
+        nothing; neither does one that must not grow (`Wish.grows`) and would. Records of the lease that were `paused`
+        say so this once, as in `touch`.
 
         Everything that the key holds has the options that were agreed upon. Where these need sandboxes of the lease's
         own (`LeaseOptions.needs_own`) only drafts will do, and all have the volume of the first of them, if any.

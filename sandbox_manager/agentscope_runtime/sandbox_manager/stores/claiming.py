@@ -49,7 +49,7 @@ def plan(ledger: Ledger, wish: Wish, drafts: Mapping[str, SandboxRecord], *, lim
     absent = [kind for kind in wish.types if kind in missing and kind not in taken]
     slept = [kind for kind in wish.types if kind in held and held[kind].state is State.SUSPENDED]
     ready = not absent and all((held.get(kind) or taken[kind]).answers for kind in wish.types)
-    if not ready and not drafts:
+    if (not ready and not drafts) or (not wish.grows and (missing or slept)):
         return None
     volume = next((record.volume for record in held.values() if record.volume), None)
     begun = {kind: replace(drafts[kind], volume=volume or drafts[kind].volume) for kind in absent}

@@ -95,6 +95,7 @@ class RedisStore:
         fixed = {
             "key": dump_key(wish.key),
             "types": wish.types,
+            "grows": wish.grows,
             "drafts": {kind: dump(draft) for kind, draft in drafts.items()} or False,
             "limits": answers.limits_of(limits),
             "now": repr(now),

@@ -32,7 +32,7 @@ for _, kind in ipairs(types) do
     end
   end
 end
-if not ready and not drafts then
+if (not ready and not drafts) or (not A.grows and #taken + #absent + #slept > 0) then
   return answer({})
 end
 
