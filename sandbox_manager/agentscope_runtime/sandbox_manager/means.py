@@ -106,12 +106,17 @@ class Means:
     answers then (`Pool.reach`), though the sandbox is STOPPING; there are a few seconds for all of them."""
 
     def check(self, types: Sequence[str], options: wire.LeaseOptions) -> None:
-        """Raise if one of these kinds is unknown, an option means nothing to any of them, or they are too much at once.
+        """Raise if these kinds cannot be a lease, whatever else happens.
 
         Raises:
-            UnknownSandboxType: Nobody registered such a kind.
-            InvalidRequest: A resolution, and none of them has a desktop; or more than the limits would ever allow.
+            UnknownSandboxType: Nobody registered one of them.
+            InvalidRequest: There is none, or one twice; or a resolution, and none of them has a desktop; or they are
+                more than the limits would ever allow.
         """
+        if not types:
+            raise InvalidRequest("name at least one sandbox type to connect to")
+        if len(set(types)) < len(types):
+            raise InvalidRequest(f"a session holds one sandbox of a kind: name each once, not {', '.join(types)}")
         blueprints = [self.kinds(kind) for kind in types]
         limits, memory = self.policy.limits, sum(blueprint.memory for blueprint in blueprints)
         for name, asked, limit, unit in (

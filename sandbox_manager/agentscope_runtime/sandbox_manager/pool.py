@@ -96,20 +96,11 @@ class Pool:
     # --- sessions
 
     async def connect(
-        self,
-        key: LeaseKey,
-        sandbox_types: Sequence[str],
-        options: wire.LeaseOptions = NO_OPTIONS,
-        *,
-        wait_s: float = 0.0,
+        self, key: LeaseKey, sandbox_types: Sequence[str], options: wire.LeaseOptions = NO_OPTIONS, wait_s: float = 0.0
     ) -> Lease:
         """Give `key` one sandbox of each kind, all or none; again the same ones when it asks again.
 
-        Args:
-            key: Whose.
-            sandbox_types: The kinds, each once.
-            options: What the lease shall be beyond that.
-            wait_s: Seconds to wait in line where the limits leave no room.
+        Where the limits leave no room, it waits in line for up to `wait_s` seconds.
 
         Raises:
             UnknownSandboxType: Nobody registered such a kind.
@@ -262,10 +253,6 @@ class Pool:
 
     def _checked(self, sandbox_types: Sequence[str], options: wire.LeaseOptions) -> tuple[str, ...]:
         types = tuple(sandbox_types)
-        if not types:
-            raise InvalidRequest("name at least one sandbox type to connect to")
-        if len(set(types)) < len(types):
-            raise InvalidRequest(f"a session holds one sandbox of a kind: name each once, not {', '.join(types)}")
         self._means.check(types, options)
         if self._closed:
             raise Unavailable(STOPPING)

@@ -17,7 +17,7 @@ from starlette.requests import HTTPConnection
 
 from agentscope_runtime.sandbox.places import is_loopback
 from agentscope_runtime.sandbox_manager.api.visits import public_path, public_url
-from agentscope_runtime.sandbox_manager.settings import split_domain
+from agentscope_runtime.sandbox_manager.setting_values import split_domain
 
 FOLDER = "/preview/"
 LOCALHOST = "localhost"
