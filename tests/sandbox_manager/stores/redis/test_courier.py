@@ -75,6 +75,17 @@ async def test_an_error_is_its_questions_own_and_a_lost_packet_is_everybodys() -
 
 
 @virtual
+async def test_a_lost_packet_keeps_nobody_waiting_for_the_next() -> None:
+    """However many wait, they are refused as soon as the first is."""
+    far = Far()
+    courier = Courier(far)
+    answers = await asyncio.gather(*map(courier.ask, ["lost"] * 5000), return_exceptions=True)
+    assert {type(each) for each in answers} == {OSError}
+    assert asyncio.get_running_loop().time() == TAKES
+    assert len(far.packets) == ROUTES
+
+
+@virtual
 async def test_a_caller_who_leaves_takes_nobody_along() -> None:
     """Not even when it was the first of its packet."""
     far = Far()

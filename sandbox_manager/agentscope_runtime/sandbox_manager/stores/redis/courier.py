@@ -58,8 +58,7 @@ class Courier:
             route.cancel()
         if self._routes:
             await asyncio.wait(self._routes)
-        while self._waiting:
-            _settle(self._waiting.popleft()[1], Closed())
+        self._refuse(Closed())
 
     async def _carry(self) -> None:
         while self._waiting:
@@ -69,9 +68,15 @@ class Courier:
                 answers = await self._deliver([question for question, _ in batch])
             except Exception as error:  # noqa: BLE001 - it is raised by all that wait
                 answers = [error] * len(batch)
+                self._refuse(error)
             finally:
                 for (_, future), answer in zip(batch, answers, strict=True):
                     _settle(future, answer)
+
+    def _refuse(self, error: Exception) -> None:
+        """Tell those whose packet has not left yet: they would only wait longer for the same."""
+        while self._waiting:
+            _settle(self._waiting.popleft()[1], error)
 
 
 def _settle(future: asyncio.Future[Any], answer: Any) -> None:

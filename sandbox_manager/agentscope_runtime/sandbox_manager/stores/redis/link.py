@@ -113,6 +113,9 @@ class RedisLink:
             return await self._courier.ask(step.of(prefix), prefix, args)
         except Closed as error:
             raise self._unavailable("it is closed") from error
+        except StoreUnavailable as error:
+            # A copy, since all questions of a packet get it, and each adds its own traceback.
+            raise StoreUnavailable(error.detail, **error.extras) from error
 
     async def once(self, name: str, value: str) -> str:
         """Keep `value` under this name of no installation, unless there is one; return the one that is kept.
