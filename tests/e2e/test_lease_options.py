@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import docker
 import pytest
-from managers import Server, eventually
+from managers import Server, eventually, volumes_of
 
 from agentscope_runtime.engine.services.sandbox import SandboxService
 from agentscope_runtime.sandbox.errors import InvalidRequest
 
 pytestmark = pytest.mark.docker
-
-
-def volumes_of(state_dir: Path) -> list[str]:
-    """Return the names of the volumes of an installation."""
-    installation = (state_dir / "installation").read_text().strip()
-    engine = docker.from_env()
-    try:
-        filters = {"label": f"agentscope_runtime.installation={installation}"}
-        return [str(volume.name) for volume in engine.volumes.list(filters=filters)]
-    finally:
-        engine.close()
 
 
 @pytest.fixture

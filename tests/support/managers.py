@@ -52,6 +52,17 @@ def containers_of(state_dir: Path) -> list[docker.models.containers.Container]:
         engine.close()
 
 
+def volumes_of(state_dir: Path) -> list[str]:
+    """Return the names of the volumes of an installation."""
+    installation = (state_dir / "installation").read_text().strip()
+    engine = docker.from_env()
+    try:
+        filters = {"label": f"agentscope_runtime.installation={installation}"}
+        return [str(volume.name) for volume in engine.volumes.list(filters=filters)]
+    finally:
+        engine.close()
+
+
 class Server:
     """One `runtime-sandbox-server` process with an installation of its own."""
 
