@@ -12,6 +12,7 @@ from aiohttp import web
 from sandbox_server.auth import Guard
 from sandbox_server.config import BoxConfig
 from sandbox_server.files.archives import ArchiveRoutes
+from sandbox_server.files.origin import OriginRoutes
 from sandbox_server.files.routes import FileRoutes
 from sandbox_server.files.watch_routes import WatchRoutes
 from sandbox_server.files.workspace import Workspace
@@ -46,7 +47,8 @@ def create_app(config: BoxConfig, parts: Sequence[Part], watchdog: Watchdog) -> 
     app.router.add_routes(note.routes())
     app.router.add_routes(ToolRoutes(parts).routes())
     workspace = Workspace(str(config.workspace))
-    for files in (FileRoutes(workspace), ArchiveRoutes(workspace), WatchRoutes(workspace)):
+    archives = ArchiveRoutes(workspace)
+    for files in (FileRoutes(workspace), archives, OriginRoutes(archives), WatchRoutes(workspace)):
         app.router.add_routes(files.routes())
     for part in parts:
         if isinstance(part, Reachable):

@@ -9,7 +9,9 @@
     ├── NotFound
     │   ├── SandboxNotFound       no such sandbox, or no longer
     │   ├── FileNotFound
-    │   └── CommandNotFound       no such command or terminal in that sandbox, or no longer
+    │   ├── CommandNotFound       no such command or terminal in that sandbox, or no longer
+    │   └── SnapshotNotFound      this user has no snapshot of that name
+    ├── SnapshotRefused           it would be larger than one may be, or its user would have more than one user may
     ├── FileError                 the path exists in the wrong way, leads out of the workspace, or the disk is full
     ├── SandboxDied               the container ended while somebody held it: connect again for a fresh one
     ├── StaleGeneration           another lease holds this sandbox by now
@@ -115,6 +117,18 @@ class CommandNotFound(NotFound):
     """No such command or terminal in that sandbox, or it was removed."""
 
     code, title = "command_not_found", "Command not found"
+
+
+class SnapshotNotFound(NotFound):
+    """This user has no snapshot of that name."""
+
+    code, title = "snapshot_not_found", "Snapshot not found"
+
+
+class SnapshotRefused(SandboxError):
+    """What should be kept is more than one snapshot, or all of one user, may have."""
+
+    code, status, title = "snapshot_refused", 413, "Snapshot refused"
 
 
 class FileError(SandboxError):

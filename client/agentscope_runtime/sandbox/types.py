@@ -25,6 +25,8 @@ class Options(TypedDict, total=False):
     """Variables of what users run in the sandboxes."""
     mcp_servers: dict[str, Any] | None
     """MCP servers to run in the sandboxes, as `add_mcp_servers` takes them."""
+    from_snapshot: str | None
+    """The user's snapshot that the workspaces begin with, as `snapshot` made it."""
 
 
 class BoxOptions(Options, total=False):
@@ -53,6 +55,16 @@ class Entry(TypedDict):
 
 Entries = list[Entry]
 """A listing: what `box.fs.list` returns."""
+
+
+class SnapshotEntry(TypedDict):
+    """One snapshot of a workspace."""
+
+    name: str
+    size: int
+    """Bytes that are kept."""
+    created_at: float
+    """In seconds since the epoch."""
 
 
 class KernelEntry(TypedDict):

@@ -58,10 +58,19 @@ class ArchiveRoutes:
     async def write(self, request: web.Request) -> web.Response:
         """Put a stream into a folder, which is made where there is none; all of it, or nothing."""
         path = path_of(request)
+        await self.unpack(path, request)
+        return web.json_response(await asyncio.to_thread(self._workspace.entry, path))
+
+    async def unpack(self, path: str, request: web.Request) -> None:
+        """Put the stream that is the body of a request into a folder; all of it, or nothing.
+
+        Raises:
+            Problem: the stream is no archive, or not a whole one.
+            WorkspaceError: the folder cannot be had, or cannot take it.
+        """
         loop = asyncio.get_running_loop()
         source = cast(BinaryIO, io.BufferedReader(_Stream(request.content, loop), BUFFER))
         await loop.run_in_executor(self._threads, self._fill, path, source)
-        return web.json_response(await asyncio.to_thread(self._workspace.entry, path))
 
     def _fill(self, path: str, source: BinaryIO) -> None:
         from sandbox_server.files.tar_reader import BrokenArchive

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from agentscope_runtime.sandbox_manager.backends import Backend, Owner
@@ -27,6 +27,8 @@ from agentscope_runtime.sandbox_manager.reaper import Reaper
 from agentscope_runtime.sandbox_manager.reconcile import Reconciler
 from agentscope_runtime.sandbox_manager.resolution import Resolution
 from agentscope_runtime.sandbox_manager.settings import Settings
+from agentscope_runtime.sandbox_manager.snapshot_keeper import SnapshotKeeper
+from agentscope_runtime.sandbox_manager.snapshot_place import storage_of
 from agentscope_runtime.sandbox_manager.stores import Store
 from agentscope_runtime.sandbox_manager.stores.memory import MemoryStore
 from agentscope_runtime.sandbox_manager.undertaker import undertaker
@@ -36,6 +38,7 @@ logger = logging.getLogger(__name__)
 DESTROY_WITHIN = 20.0
 """Seconds that the removal of this manager's sandboxes may take at the end; what is left then ends by its watchdog."""
 RESTART_AFTER = 1.0
+Loop = Callable[[], Awaitable[None]]
 
 
 @asynccontextmanager
@@ -77,10 +80,13 @@ async def running(
         keeper = ProfileKeeper(Profiles(settings.state_dir / "profiles"), means, pool.reach)
         means.outfitters.append(keeper.load)
         means.farewells.append(keeper.save)
+        snapshots = SnapshotKeeper(storage_of(settings), pool)
+        stack.push_async_callback(snapshots.storage.aclose)
+        means.fillers.append(snapshots.fill)
         means.outfitters.append(Resolution(pool))
         means.outfitters.append(McpServers(pool))
         try:
-            async with _background(pool, means, owner, liveness, keeper):
+            async with _background(pool, means, owner, liveness, {"profiles": keeper.run, "snapshots": snapshots.run}):
                 yield pool
         finally:
             await _end(pool, destroy=settings.auto_cleanup)
@@ -94,16 +100,16 @@ async def _end(pool: Pool, *, destroy: bool) -> None:
 
 @asynccontextmanager
 async def _background(
-    pool: Pool, means: Means, owner: Owner, liveness: Liveness, keeper: ProfileKeeper
+    pool: Pool, means: Means, owner: Owner, liveness: Liveness, others: Mapping[str, Loop]
 ) -> AsyncIterator[None]:
     reconciler = Reconciler(means, pool.retirement, owner, liveness)
-    loops: dict[str, Callable[[], Awaitable[None]]] = {
+    loops: dict[str, Loop] = {
         "refill": pool.refill.run,
         "heartbeat": Heartbeat(means, pool.retirement).run,
         "deaths": DeathWatch(means, pool.retirement, reconciler.look).run,
         "reconcile": reconciler.run,
-        "profiles": keeper.run,
         "reaper": Reaper(means, pool.retirement, pool.suspension, pool.activity).run,
+        **others,
     }
     with means.events.subscribed(pool.refill.note), means.events.subscribed(pool.admission.note):
         # No task group: it would wrap what the body raises, and there is nothing to gather, since no loop fails.
@@ -116,7 +122,7 @@ async def _background(
             await asyncio.wait(tasks)
 
 
-async def _forever(name: str, run: Callable[[], Awaitable[None]]) -> None:
+async def _forever(name: str, run: Loop) -> None:
     """Run a background loop; a bug in it is logged, and the loop goes on."""
     while True:
         try:

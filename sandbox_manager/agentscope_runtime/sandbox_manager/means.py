@@ -98,6 +98,9 @@ class Means:
     policy: Policy = field(default_factory=Policy)
     clock: Clock = time.time
     identity: Identity = field(default_factory=Identity.passing)
+    fillers: list[Hook] = field(default_factory=list)
+    """Each fills the workspace of a sandbox that was not suspended with what its lease begins with: before the session
+    hears of it, and at each connect of such a lease, so that it must find out by itself when that was done."""
     outfitters: list[Hook] = field(default_factory=list)
     """Each makes a sandbox of any kind what the options of its lease ask for, before the session hears of it, and again
     when the session asks for options anew. One that raises fails the connect."""

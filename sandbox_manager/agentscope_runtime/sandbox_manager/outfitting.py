@@ -1,7 +1,8 @@
 """What is done to a sandbox when a session gets it, and before it is destroyed, by the hooks that `Means` names.
 
-An outfitter makes a leased sandbox what the options of its lease ask for, before the session hears of it. A farewell
-takes out of it what shall outlive it. Both talk to boxes; what they do there is their own business.
+A filler gives a leased sandbox the files that its lease begins with, an outfitter makes it what the options of its
+lease ask for, both before the session hears of it. A farewell takes out of it what shall outlive it. All of them talk
+to boxes; what they do there is their own business.
 """
 
 from __future__ import annotations
@@ -10,16 +11,38 @@ import asyncio
 import logging
 from collections.abc import Iterable
 
+from agentscope_runtime.sandbox import wire
 from agentscope_runtime.sandbox.errors import SandboxError, Unavailable
 from agentscope_runtime.sandbox_manager.means import Means
 from agentscope_runtime.sandbox_manager.states import Ending, SandboxRecord
 
 logger = logging.getLogger(__name__)
 
+BEGIN_WITHIN = wire.SNAPSHOT_SECONDS
+"""Seconds that filling the workspaces of a lease may take."""
 OUTFIT_WITHIN = 30.0
 """Seconds that making the sandboxes of a lease what its options ask for may take."""
 FAREWELL_WITHIN = 5.0
 """Seconds that all farewells to a sandbox may take: its removal waits for them, and so does the end of the manager."""
+
+
+async def begin(means: Means, records: Iterable[SandboxRecord]) -> None:
+    """Fill the workspaces of leased sandboxes with what their lease begins with, unless that was done.
+
+    Raises:
+        SandboxError: One of them cannot be filled; its filler says why.
+        Unavailable: It took too long.
+    """
+    unfilled = [record for record in records if record.options.from_snapshot is not None and not record.restored]
+    if not unfilled:
+        return
+    try:
+        async with asyncio.timeout(BEGIN_WITHIN):
+            for record in unfilled:
+                for filler in means.fillers:
+                    await filler(record, record.options)
+    except TimeoutError as e:
+        raise Unavailable(f"the workspaces of the lease could not be filled within {BEGIN_WITHIN:g} s") from e
 
 
 async def outfit(means: Means, records: Iterable[SandboxRecord]) -> None:

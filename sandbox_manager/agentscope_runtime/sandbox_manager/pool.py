@@ -34,7 +34,7 @@ from agentscope_runtime.sandbox_manager.freezing import thawed, touch
 from agentscope_runtime.sandbox_manager.heartbeat import GONE
 from agentscope_runtime.sandbox_manager.launcher import Launcher
 from agentscope_runtime.sandbox_manager.means import Means
-from agentscope_runtime.sandbox_manager.outfitting import outfit
+from agentscope_runtime.sandbox_manager.outfitting import begin, outfit
 from agentscope_runtime.sandbox_manager.reaper import Activity
 from agentscope_runtime.sandbox_manager.refill import Refill
 from agentscope_runtime.sandbox_manager.retirement import Retirement
@@ -261,6 +261,7 @@ class Pool:
     async def _outfit(self, wish: Wish, claim: Claim) -> None:
         assert claim.lease is not None
         try:
+            await begin(self._means, claim.lease.sandboxes)
             await outfit(self._means, claim.lease.sandboxes if wish.options != NO_OPTIONS else claim.granted)
         except BaseException:
             # All or none: what this call was given, and nobody was told of, goes; but what was there before stays.

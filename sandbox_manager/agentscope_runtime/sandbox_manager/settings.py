@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import ByteSize, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 # Passed on under their own names: whoever asks what can be set asks for these here.
@@ -105,6 +105,13 @@ class Settings(BaseSettings):
     installation_secret: Annotated[SecretStr, Field(min_length=32)] | None = None
     """What the boxes of the pool are known by: at least 32 characters, the same for all managers. Without one, it is
     made up and kept in Redis; set it, and `INSTALLATION`, if Redis may lose its data: nothing is rebuilt without."""
+
+    snapshot_max_bytes: Annotated[ByteSize, Field(ge=0)] = ByteSize(2 << 30)
+    """Bytes that one snapshot of a workspace may have: `2GiB`, or a number; 0 is no bound."""
+    snapshot_user_bytes: Annotated[ByteSize, Field(ge=0)] = ByteSize(10 << 30)
+    """Bytes that all snapshots of one user may have; 0 is no bound."""
+    snapshots_per_user: Annotated[int, Field(ge=0)] = 100
+    """Snapshots that one user may have; 0 is no bound."""
 
     container_deployment: Literal["docker", "fake"] = "docker"
     """What runs the sandboxes. `fake` runs none: it answers from memory, for tests."""

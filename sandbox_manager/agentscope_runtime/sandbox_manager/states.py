@@ -54,8 +54,8 @@ NO_OPTIONS = wire.LeaseOptions()
 MAY_CHANGE = frozenset({"resolution", "mcp_servers"})
 """Options that a lease may be given anew; the others stay what they were first said to be."""
 
-FROM_THE_START = frozenset({"shared_workspace", "environment"})
-"""Options that a sandbox has when it is started, or never."""
+FROM_THE_START = frozenset({"shared_workspace", "environment", "from_snapshot"})
+"""Options that a sandbox has when it is started, or leased, or never."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from agentscope_runtime.sandbox._async.holding import HoldingAsync, OrderedAsync
 from agentscope_runtime.sandbox._async.kernels import SandboxKernelsAsync
 from agentscope_runtime.sandbox.described import describe
 from agentscope_runtime.sandbox.errors import InvalidRequest
-from agentscope_runtime.sandbox.types import BoxOptions, SandboxType, ToolResult
+from agentscope_runtime.sandbox.types import BoxOptions, SandboxType, SnapshotEntry, ToolResult
 from agentscope_runtime.sandbox.waiting import lock_async
 
 
@@ -206,6 +206,30 @@ class SandboxAsync:
             expires_in: Seconds until an unopened link (300 by default), or an address by path, is worthless.
         """
         return (await self._in_hand().do_async(calls.port_link, port, path, expires_in)).url
+
+    async def snapshot_async(self, name: str) -> SnapshotEntry:
+        """Keep what is in the workspace now under a name; `from_snapshot=name` begins another sandbox with it.
+
+        Each file is kept as it is when its turn comes. What had that name before is replaced once this is complete.
+
+        Args:
+            name: Up to 128 letters, digits, dots, dashes and underscores; it is the user's of the session.
+
+        Raises:
+            SnapshotRefused: It would be too large, or the user has too many; nothing is kept.
+            FileError: Something in the workspace cannot be read, or changed too much meanwhile; nothing is kept.
+        """
+        return await self._in_hand().do_async(calls.take_snapshot, name)
+
+    async def list_snapshots_async(self) -> list[SnapshotEntry]:
+        """List the snapshots of the user of this sandbox, by name."""
+        held = await self._in_hand().opened_async()
+        return await held.connection.send_async(calls.list_snapshots(held.info.user_id or ""))
+
+    async def delete_snapshot_async(self, name: str) -> None:
+        """Delete a snapshot of the user of this sandbox; a missing one is fine."""
+        held = await self._in_hand().opened_async()
+        await held.connection.send_async(calls.delete_snapshot(name, held.info.user_id or ""))
 
     def _in_hand(self) -> HoldingAsync:
         if self._holding is None:

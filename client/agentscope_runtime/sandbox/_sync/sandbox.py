@@ -15,7 +15,7 @@ from agentscope_runtime.sandbox._sync.holding import Holding, Ordered, Source
 from agentscope_runtime.sandbox._sync.kernels import SandboxKernels
 from agentscope_runtime.sandbox.described import describe
 from agentscope_runtime.sandbox.errors import InvalidRequest
-from agentscope_runtime.sandbox.types import BoxOptions, SandboxType, ToolResult
+from agentscope_runtime.sandbox.types import BoxOptions, SandboxType, SnapshotEntry, ToolResult
 from agentscope_runtime.sandbox.waiting import lock
 
 
@@ -207,6 +207,30 @@ class Sandbox:
             expires_in: Seconds until an unopened link (300 by default), or an address by path, is worthless.
         """
         return (self._in_hand().do(calls.port_link, port, path, expires_in)).url
+
+    def snapshot(self, name: str) -> SnapshotEntry:
+        """Keep what is in the workspace now under a name; `from_snapshot=name` begins another sandbox with it.
+
+        Each file is kept as it is when its turn comes. What had that name before is replaced once this is complete.
+
+        Args:
+            name: Up to 128 letters, digits, dots, dashes and underscores; it is the user's of the session.
+
+        Raises:
+            SnapshotRefused: It would be too large, or the user has too many; nothing is kept.
+            FileError: Something in the workspace cannot be read, or changed too much meanwhile; nothing is kept.
+        """
+        return self._in_hand().do(calls.take_snapshot, name)
+
+    def list_snapshots(self) -> list[SnapshotEntry]:
+        """List the snapshots of the user of this sandbox, by name."""
+        held = self._in_hand().opened()
+        return held.connection.send(calls.list_snapshots(held.info.user_id or ""))
+
+    def delete_snapshot(self, name: str) -> None:
+        """Delete a snapshot of the user of this sandbox; a missing one is fine."""
+        held = self._in_hand().opened()
+        held.connection.send(calls.delete_snapshot(name, held.info.user_id or ""))
 
     def _in_hand(self) -> Holding:
         if self._holding is None:

@@ -46,6 +46,7 @@ from agentscope_runtime.sandbox.calls.leases import (
 )
 from agentscope_runtime.sandbox.calls.mcp import add_mcp_servers, list_mcp_servers, mcp_message, remove_mcp_server
 from agentscope_runtime.sandbox.calls.ports import port_link
+from agentscope_runtime.sandbox.calls.snapshots import delete_snapshot, list_snapshots, take_snapshot
 from agentscope_runtime.sandbox.calls.terminals import start_terminal, terminal_link
 from agentscope_runtime.sandbox.calls.tools import call_tool, list_tools
 
@@ -59,6 +60,7 @@ __all__ = [
     "command",
     "command_output",
     "connect",
+    "delete_snapshot",
     "desktop",
     "file_entry",
     "file_exists",
@@ -67,6 +69,7 @@ __all__ = [
     "list_commands",
     "list_files",
     "list_mcp_servers",
+    "list_snapshots",
     "list_tools",
     "make_directory",
     "mcp_message",
@@ -87,6 +90,7 @@ __all__ = [
     "signal_command",
     "start_command",
     "start_terminal",
+    "take_snapshot",
     "terminal_link",
     "touch",
     "waiting_time",

@@ -50,7 +50,8 @@ def connect(
     silent = {"options"} if wait_s else {"options", "wait_s"}
     body = {**request.model_dump(exclude=silent), **({"options": said} if said else {})}
     call = json_call(f"connect {', '.join(plain)}", "POST", "/v1/leases", body, wire.LeaseInfo)
-    return replace(call, allowance=START_ALLOWANCE + wait_s)
+    filling = wire.SNAPSHOT_SECONDS if "from_snapshot" in said else 0.0
+    return replace(call, allowance=START_ALLOWANCE + wait_s + filling)
 
 
 def lease_options(whose: str, said: Mapping[str, Any]) -> wire.LeaseOptions:

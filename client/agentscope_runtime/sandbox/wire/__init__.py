@@ -32,6 +32,13 @@ from agentscope_runtime.sandbox.wire.leases import (
 from agentscope_runtime.sandbox.wire.mcp import McpServerInfo, McpServerList, McpServersRequest
 from agentscope_runtime.sandbox.wire.pool import Failure, PoolLimits, PoolReport, PoolStatus, Queue
 from agentscope_runtime.sandbox.wire.ports import PORT_SECONDS_MAX, PortLink, PortRequest
+from agentscope_runtime.sandbox.wire.snapshots import (
+    SNAPSHOT_NAME,
+    SNAPSHOT_SECONDS,
+    SnapshotInfo,
+    SnapshotList,
+    SnapshotRequest,
+)
 from agentscope_runtime.sandbox.wire.terminals import (
     TerminalInfo,
     TerminalLink,
@@ -49,6 +56,8 @@ __all__ = [
     "PORT_SECONDS_MAX",
     "PROFILE_NAME",
     "SESSION_ID_MAX",
+    "SNAPSHOT_NAME",
+    "SNAPSHOT_SECONDS",
     "WAIT_MAX",
     "CdpLink",
     "CdpVersion",
@@ -86,6 +95,9 @@ __all__ = [
     "SandboxList",
     "Screen",
     "SignalRequest",
+    "SnapshotInfo",
+    "SnapshotList",
+    "SnapshotRequest",
     "TerminalInfo",
     "TerminalLink",
     "TerminalLinkRequest",

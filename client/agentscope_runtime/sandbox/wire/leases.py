@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator
 
 from agentscope_runtime.sandbox.wire.base import SESSION_ID_MAX, Name, Request, TypeName, Wire
+from agentscope_runtime.sandbox.wire.snapshots import SNAPSHOT_NAME
 
 PROFILE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,127}$"
 Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
@@ -32,6 +33,8 @@ class LeaseOptions(Request):
     """Variables of what users run in the sandboxes; they are started for it then. Stronger than those of the kind."""
     mcp_servers: dict[str, dict[str, Any]] | None = Field(default=None, max_length=32, repr=False)
     """MCP servers to run in each sandbox of the lease, as `McpServersRequest` has them."""
+    from_snapshot: Annotated[str, Field(pattern=SNAPSHOT_NAME)] | None = None
+    """The user's snapshot that the workspaces of the lease begin with."""
 
     @field_validator("mcp_servers", mode="before")
     @classmethod

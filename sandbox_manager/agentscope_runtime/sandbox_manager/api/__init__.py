@@ -27,6 +27,7 @@ from agentscope_runtime.sandbox_manager.api import (
     problems,
     profiles,
     sandboxes,
+    snapshots,
     terminals,
     tools,
 )
@@ -39,6 +40,8 @@ from agentscope_runtime.sandbox_manager.api.turns import Turns
 from agentscope_runtime.sandbox_manager.keys import load_key
 from agentscope_runtime.sandbox_manager.profiles import Profiles
 from agentscope_runtime.sandbox_manager.settings import Settings
+from agentscope_runtime.sandbox_manager.snapshot_keeper import SnapshotKeeper
+from agentscope_runtime.sandbox_manager.snapshot_place import storage_of
 
 if TYPE_CHECKING:
     from agentscope_runtime.sandbox_manager.backends import Backend
@@ -64,6 +67,7 @@ ROUTERS = (
     desktop.router,
     cdp.router,
     profiles.router,
+    snapshots.router,
     ports.router,
     pages.router,
 )
@@ -94,6 +98,8 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             app.state.pool = pool or await stack.enter_async_context(_own_pool(settings, backend, store))
+            app.state.snapshots = SnapshotKeeper(storage_of(settings), app.state.pool)
+            stack.push_async_callback(app.state.snapshots.storage.aclose)
             yield
 
     access, drain = Access(settings, load_key(settings), clock), Drain()

@@ -22,6 +22,7 @@ from agentscope_runtime.sandbox.errors import (
     StaleGeneration,
     UnknownTool,
 )
+from agentscope_runtime.sandbox_manager.backends.fake_archives import FakeArchives
 from agentscope_runtime.sandbox_manager.backends.fake_browser import FakeBrowser
 from agentscope_runtime.sandbox_manager.backends.fake_commands import FakeCommands
 from agentscope_runtime.sandbox_manager.backends.fake_desktop import FakeDesktop
@@ -69,6 +70,7 @@ class FakeBox:
         """Not set while the box is frozen: nobody is answered."""
         self.awake.set()
         self.files = files or FakeFiles()
+        self.archives = FakeArchives(self.files)
         self.commands = FakeCommands()
         self.browser = FakeBrowser()
         self.desktop = FakeDesktop()
@@ -126,6 +128,7 @@ class FakeBox:
         if self.sandbox_type == "browser":
             app.router.add_routes(self.browser.routes())
         app.router.add_routes(self.files.routes())
+        app.router.add_routes(self.archives.routes())
         return app
 
     @web.middleware

@@ -20,6 +20,12 @@ class FakeFiles:
         self.files: dict[PurePosixPath, bytes] = {}
         self.folders: set[PurePosixPath] = {WORKSPACE}
 
+    def add(self, name: str, content: bytes) -> None:
+        """Put a file in its place."""
+        path = _path(name)
+        self._add_folder(path.parent)
+        self.files[path] = content
+
     def routes(self) -> list[web.RouteDef]:
         """Return the routes."""
         return [
