@@ -9,6 +9,7 @@ import asyncio
 import importlib
 import logging
 import signal
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -32,10 +33,10 @@ PACKAGE = "agentscope_runtime.sandbox_manager"
 SHORTER: Mapping[str, float] = {
     "reconcile:EVERY": 0.5,
     "reconcile:AGE_GUARD": 1.5,
-    "retirement:FIRST_RETRY": 0.1,
+    "removal:FIRST_RETRY": 0.1,
     "refill:FIRST_PAUSE": 0.1,
     "refill:LAST_PAUSE": 1.0,
-    "lifespan:RESTART_AFTER": 0.1,
+    "background:RESTART_AFTER|lifespan:RESTART_AFTER": 0.1,
     "membership:BEAT_EVERY": 0.3,
     "membership:RETRY_EVERY": 0.1,
     "membership:LEADS_FOR": 1.0,
@@ -102,9 +103,20 @@ def main(plan: Plan) -> None:
 
 def _started(plan: Plan) -> None:
     spare_the_collector()  # as the server command does
+    asyncio.get_running_loop().add_signal_handler(signal.SIGALRM, _tell_tasks)
     if plan.lag is not None:
         watching = asyncio.create_task(_watch_lag(plan.lag))
         watching.add_done_callback(lambda _: None)  # which also keeps it
+
+
+def _tell_tasks() -> None:
+    """Write into the log what each task waits for."""
+    for task in asyncio.all_tasks():
+        print(task.get_name(), "is being cancelled" if task.cancelling() else "", file=sys.stderr)
+        waiting: Any = task.get_coro()
+        while (frame := getattr(waiting, "cr_frame", None)) is not None:
+            print(f"  {frame.f_code.co_qualname} {frame.f_code.co_filename}:{frame.f_lineno}", file=sys.stderr)
+            waiting = waiting.cr_await
 
 
 async def _watch_lag(path: Path) -> None:
@@ -132,9 +144,16 @@ def _lay_wires(plan: Plan) -> None:
 
 def _set(place: str, value: object) -> None:
     """Replace something of the product's in this process; what is not there any more is an error."""
-    _get(place)
-    module, _, name = place.partition(":")
+    module, _, name = next(each for each in place.split("|") if _has(each)).partition(":")
     setattr(importlib.import_module(f"{PACKAGE}.{module}"), name, value)
+
+
+def _has(place: str) -> bool:
+    try:
+        _get(place)
+    except (ImportError, AttributeError):
+        return False
+    return True
 
 
 def _get(place: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import signal
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -147,6 +148,9 @@ class World:
         give_up = loop.time() + SETTLES_WITHIN
         while wrong := await self.wrong():
             if loop.time() > give_up:
+                for each in self.managers:
+                    each.kill(signal.SIGALRM)
+                await asyncio.sleep(0.5)  # until they have said what they wait for
                 logs = "\n".join(each.log() for each in self.managers)
                 raise Violation(f"not settled: {wrong}\nkilled last: {self.killed[-10:]}\n{logs}")
             await asyncio.sleep(0.1)
