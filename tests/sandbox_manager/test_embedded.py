@@ -141,6 +141,16 @@ def test_small_answers_do_not_wait_for_acknowledgements(manager: EmbeddedManager
     assert manager._listener.proto == socket.IPPROTO_TCP
 
 
+def test_a_manager_in_a_script_shares_no_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it starts ends with the script; the variable is often there for something else."""
+    monkeypatch.setenv("REDIS_URL", "redis://cache")
+    monkeypatch.setenv("INSTALLATION", "production")
+    assert embedded._settings().redis_address() is None
+    monkeypatch.delenv("REDIS_URL")
+    monkeypatch.setenv("REDIS_ENABLED", "true")
+    assert embedded._settings().redis_address() is None
+
+
 def test_settings_that_make_no_sense_end_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
     """As an error of the family, before anything runs."""
     monkeypatch.setenv("REFILL_PARALLEL", "some")

@@ -142,6 +142,8 @@ def _settings() -> Settings:
     overrides: dict[str, Any] = {} if os.environ.get("POOL_SIZE") else {"pool_size": 0}
     if not os.environ.get("IDLE_ACTION"):  # what it keeps ends with the script anyway
         overrides["idle_action"] = "release"
+    # It is alone: what it starts ends with the script. A REDIS_URL in its environment is often for something else.
+    overrides |= {"redis_url": None, "redis_enabled": False, "installation": None, "installation_secret": None}
     return Settings(host="127.0.0.1", port=0, bearer_token=SecretStr(secrets.token_urlsafe(32)), **overrides)
 
 

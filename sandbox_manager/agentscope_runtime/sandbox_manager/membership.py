@@ -255,6 +255,9 @@ class RedisMembership:
                 if not away:
                     logger.warning("no beats: %s", error.detail)
                 away = True
+            except Exception:  # a manager whose beats end is taken for dead, though it works
+                logger.exception("a beat failed")
+                away = True
             else:
                 if away:
                     logger.info("beats again: %s answers", self._link.where)
