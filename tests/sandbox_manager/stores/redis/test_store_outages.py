@@ -124,3 +124,18 @@ async def test_without_redis_verbs_fail_and_with_it_they_go_on(tmp_path: Path, h
             else:
                 with pytest.raises(StoreUnavailable, match="came back empty"):
                     await claim(store, ALICE, "base")
+
+
+async def test_a_redis_that_was_restarted_with_its_data_goes_on_when_that_was_compared(tmp_path: Path) -> None:
+    """Everything is there, and nobody but the leader can know."""
+    with RedisServer(tmp_path, appendonly="yes", appendfsync="everysec") as server:
+        async with shared(server.url, ME) as (store,):
+            (held,) = await leased(store, ALICE, "base")
+            record = await store.get(held)
+            await asyncio.to_thread(server.restart)
+            with pytest.raises(StoreUnavailable, match="without the last that it was told"):
+                await claim(store, ALICE, "base")
+            assert await store.get(held) == record
+            assert await store.end_idle(idle_since=1000.0, ending=ENDING) == ()
+            await make_whole(store)
+            assert ids(await claim(store, ALICE, "base")) == [held]

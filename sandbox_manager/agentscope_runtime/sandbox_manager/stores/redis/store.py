@@ -257,7 +257,8 @@ class RedisStore:
             return {}
         if answer.get("lost") and not answer.get("ending"):
             raise StoreUnavailable(
-                f"{self._link.where} came back empty, and what it knew is being looked for; try again",
+                f"{self._link.where} came back empty, or without the last that it was told; that is being looked for: "
+                "try again",
                 retry_after=RETRY_AFTER,
             )
         return dict(answer)
