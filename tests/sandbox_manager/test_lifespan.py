@@ -147,7 +147,7 @@ async def test_a_background_loop_that_fails_is_logged_and_goes_on(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A bug in one loop must not end everybody's sandboxes."""
-    monkeypatch.setattr("agentscope_runtime.sandbox_manager.lifespan.RESTART_AFTER", 0.01)
+    monkeypatch.setattr("agentscope_runtime.sandbox_manager.background.RESTART_AFTER", 0.01)
     failed = asyncio.Event()
 
     async def hook(step: str, name: str) -> None:

@@ -18,41 +18,56 @@ from agentscope_runtime.sandbox_manager.backends.fake import FakeBackend, FakeEn
 from agentscope_runtime.sandbox_manager.events import OrphanRemoved
 from agentscope_runtime.sandbox_manager.liveness import Liveness
 from agentscope_runtime.sandbox_manager.means import Policy
-from agentscope_runtime.sandbox_manager.reconcile import AGE_GUARD, EVERY, difference
+from agentscope_runtime.sandbox_manager.membership import LocalMembership
+from agentscope_runtime.sandbox_manager.reconcile import AGE_GUARD, EVERY, Known, difference
 from agentscope_runtime.sandbox_manager.states import SandboxRecord, State
 
 NOW = 1000.0
 
 
-def record(name: str, state: State = State.WARM) -> SandboxRecord:
+def record(name: str, state: State = State.WARM, volume: str = "") -> SandboxRecord:
     """Make a record."""
-    return SandboxRecord(name, "base", state, "image", 0.0, "token")
+    return SandboxRecord(name, "base", state, "image", 0.0, "token", volume=volume)
 
 
 managers = st.sampled_from(["me", "alive", "dead"])
 found_things = st.builds(
-    Found, st.sampled_from("abcdef"), managers, st.floats(0.0, NOW, allow_nan=False), st.booleans()
+    Found, st.sampled_from("abcdefv"), managers, st.floats(0.0, NOW, allow_nan=False), st.booleans()
+)
+recorded = st.lists(
+    st.builds(record, st.sampled_from("abcd"), st.sampled_from(State), st.sampled_from(["", "v"])),
+    unique_by=lambda r: r.sandbox_id,
 )
 
 
 @given(
-    records=st.lists(
-        st.builds(record, st.sampled_from("abc"), st.sampled_from(State)), unique_by=lambda r: r.sandbox_id
-    ),
+    before=recorded,
+    after=recorded,
     found=st.lists(found_things, unique_by=lambda f: f.sandbox_id),
+    shared=st.booleans(),
 )
-def test_only_what_is_proved_to_be_left_over_is_an_orphan(records: list[SandboxRecord], found: list[Found]) -> None:
-    """Never anything of a living manager, never what is recorded here, never of mine what is young."""
-    wrong = difference(records, found, me="me", is_dead=lambda manager: manager == "dead", now=NOW)
-    known = {each.sandbox_id for each in records}
+def test_only_what_is_proved_to_be_left_over_is_an_orphan(
+    before: list[SandboxRecord], after: list[SandboxRecord], found: list[Found], shared: bool
+) -> None:
+    """Never what is recorded before or after, and never what is young, of a manager that is not proved to be dead.
+
+    What a living manager made and nobody recorded goes only where it would be in the store that was asked.
+    """
+    wrong = difference(
+        Known(before, after),
+        found,
+        is_mine=lambda manager: shared or manager == "me",
+        is_dead=lambda manager: manager == "dead",
+        now=NOW,
+    )
+    known = {name for each in (*before, *after) for name in (each.sandbox_id, each.volume)}
     for thing in found:
-        left_over = thing.manager == "dead" or (
-            thing.manager == "me" and thing.sandbox_id not in known and NOW - thing.created_at > AGE_GUARD
-        )
-        assert (thing in wrong.orphans) == left_over
+        would_be_recorded = shared or thing.manager == "me"
+        left_over = thing.manager == "dead" or (would_be_recorded and NOW - thing.created_at > AGE_GUARD)
+        assert (thing in wrong.orphans) == (left_over and thing.sandbox_id not in known)
     running = {thing.sandbox_id for thing in found if thing.running}
     assert {each.sandbox_id for each in wrong.dead} == {
-        each.sandbox_id for each in records if each.answers and each.sandbox_id not in running
+        each.sandbox_id for each in before if each.answers and each.sandbox_id not in running
     }
 
 
@@ -84,13 +99,14 @@ def test_what_a_killed_manager_left_is_removed_and_a_living_one_is_left_alone(tm
     @virtual
     async def check() -> None:
         engine, liveness = FakeEngine(), Liveness(tmp_path)
+        membership = LocalMembership(tmp_path, OWNER.manager)
         alive, elsewhere = Owner(OWNER.installation, "manager-2"), Owner("installation-2", killed)
         await left_behind(engine, Owner(OWNER.installation, killed), *(f"sbx-left{n}" for n in range(5)))
         await left_behind(engine, alive, "sbx-theirs")
         await left_behind(engine, elsewhere, "sbx-elsewhere")
         engine.loose["sbx-volume"] = (OWNER, Found("sbx-volume", killed, EPOCH, running=False))
         with liveness.alive("manager-2"), liveness.alive(OWNER.manager):
-            async with world(Policy(targets={"base": 1}), engine=engine, liveness=liveness) as w:
+            async with world(Policy(targets={"base": 1}), engine=engine, membership=membership) as w:
                 await settle()
                 (own,) = await w.records()
                 assert set(engine.containers) == {own, "sbx-theirs", "sbx-elsewhere"}

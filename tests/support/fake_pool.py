@@ -16,13 +16,14 @@ from agentscope_runtime.sandbox_manager.backends import Blueprint, Owner
 from agentscope_runtime.sandbox_manager.backends.fake import FakeBackend, FakeEngine
 from agentscope_runtime.sandbox_manager.events import Event, Events
 from agentscope_runtime.sandbox_manager.heartbeat import DeathWatch, Heartbeat
-from agentscope_runtime.sandbox_manager.liveness import Liveness
 from agentscope_runtime.sandbox_manager.means import Means, Policy
+from agentscope_runtime.sandbox_manager.membership import Alone, Membership
 from agentscope_runtime.sandbox_manager.pool import Pool
 from agentscope_runtime.sandbox_manager.reaper import Reaper
 from agentscope_runtime.sandbox_manager.reconcile import Reconciler
 from agentscope_runtime.sandbox_manager.states import Lease, LeaseKey, SandboxRecord, State
 from agentscope_runtime.sandbox_manager.stores.memory import MemoryStore
+from agentscope_runtime.sandbox_manager.succession import Succession
 
 OWNER = Owner("installation-1", "manager-1")
 KINDS = ("base", "browser", "extra")
@@ -106,7 +107,7 @@ async def world(
     *,
     engine: FakeEngine | None = None,
     owner: Owner = OWNER,
-    liveness: Liveness | None = None,
+    membership: Membership | None = None,
     loops: bool = True,
 ) -> AsyncIterator[World]:
     """Run a pool in virtual time; with `loops`, its background tasks run, too."""
@@ -114,18 +115,20 @@ async def world(
     backend = FakeBackend(owner, engine=engine, hook=script, serve=False)
     happened: list[Event] = []
     means = Means(
-        store=MemoryStore(),
+        store=MemoryStore(owner.manager),
         backend=backend,
         doorbell=backend,
         kinds=kinds,
         events=Events(happened.append),
         policy=policy or Policy(),
         clock=clock,
+        membership=membership or Alone(),
     )
     pool = Pool(means)
     heartbeat = Heartbeat(means, pool.retirement)
     reaper = Reaper(means, pool.retirement, pool.suspension, pool.activity)
-    reconciler = Reconciler(means, pool.retirement, owner, liveness or _Everybody())
+    succession = Succession(means, pool.retirement, pool.suspension, pool.launcher)
+    reconciler = Reconciler(means, pool.retirement, succession)
     watch = DeathWatch(means, pool.retirement, reconciler.look)
     runs: list[Callable[[], Awaitable[None]]] = [pool.refill.run, watch.run]
     if loops:
@@ -160,19 +163,6 @@ async def filled(w: World, kind: str = "base", ready: int = 1) -> None:
             return
         await asyncio.sleep(0.1)
     pytest.fail(f"not {ready} {kind} sandboxes within 100 s")
-
-
-class _Everybody(Liveness):
-    """All managers live."""
-
-    def __init__(self) -> None:
-        pass
-
-    def is_dead(self, manager: str) -> bool:
-        return False
-
-    def known(self) -> list[str]:
-        return []
 
 
 RESTING = Policy(idle_timeout=300.0, scan_interval=1.0, idle_action="suspend", suspended_kept=3600.0)

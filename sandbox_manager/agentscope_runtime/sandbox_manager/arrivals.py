@@ -66,6 +66,11 @@ class Arrivals:
             if ticket is not but:
                 ticket.tell()
 
+    def wake_all(self) -> None:
+        """Let all calls claim again: nobody knows for whom there was news."""
+        for key in list(self._tickets):
+            self.wake(key)
+
     def fail(self, key: LeaseKey, sandbox_type: str, error: SandboxError) -> None:
         """Tell the calls of this key that wait for this kind that it did not start."""
         for ticket in self._tickets.get(key, ()):

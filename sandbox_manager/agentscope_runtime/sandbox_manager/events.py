@@ -174,6 +174,30 @@ class OrphanRemoved(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ManagerSucceeded(Event):
+    """A manager died, and what it had begun is finished by this one."""
+
+    level: ClassVar[int] = logging.WARNING
+
+    manager: str
+    sandbox_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StoreRebuilt(Event):
+    """The store knew nothing, and was filled again from what the boxes remember."""
+
+    level: ClassVar[int] = logging.WARNING
+
+    leased: tuple[str, ...]
+    """Sandboxes that went back to their sessions."""
+    warm: tuple[str, ...]
+    """Those that nobody had used."""
+    removed: tuple[str, ...]
+    """Those that could not say whose they are, or were not ready."""
+
+
+@dataclass(frozen=True, slots=True)
 class BackendLost(Event):
     """The container engine stopped answering."""
 

@@ -11,10 +11,10 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import replace
 
-from agentscope_runtime.sandbox.errors import SandboxError
+from agentscope_runtime.sandbox.errors import SandboxError, StoreUnavailable
 from agentscope_runtime.sandbox_manager.events import SandboxPaused
 from agentscope_runtime.sandbox_manager.means import Means
-from agentscope_runtime.sandbox_manager.states import SandboxRecord
+from agentscope_runtime.sandbox_manager.states import SandboxRecord, State
 
 PARALLEL = 4
 
@@ -55,11 +55,22 @@ async def keep_frozen(means: Means, record: SandboxRecord) -> bool:
 async def touch(means: Means, sandbox_id: str, *, now: float) -> SandboxRecord:
     """Record that a sandbox is used; one that was frozen goes on.
 
+    While the store is away, sandboxes go on that were used through this manager before; the store is told later.
+
     Raises:
         SandboxNotFound, SandboxDied: As `Store.touch` does.
+        StoreUnavailable: The store does not answer, and nothing is known of the sandbox here.
         BackendUnavailable: It is frozen, and the engine does not answer.
     """
-    record = await means.store.touch(sandbox_id, now=now)
+    try:
+        record = await means.store.touch(sandbox_id, now=now)
+    except StoreUnavailable:
+        known = means.known.get(sandbox_id)
+        if known is None:
+            raise
+        return await _gone_on(means, known, now)
+    if record.state is State.LEASED and means.shared:
+        means.known.note(record)
     return await thawed(means, record) if record.paused else record
 
 
@@ -71,3 +82,10 @@ async def thawed(means: Means, record: SandboxRecord) -> SandboxRecord:
     """
     await means.backend.unpause(record.sandbox_id)
     return replace(record, paused=False)
+
+
+async def _gone_on(means: Means, known: SandboxRecord, now: float) -> SandboxRecord:
+    means.known.owe(known.sandbox_id, now)
+    if means.policy.pause_after:  # of who froze it meanwhile nothing is heard
+        await means.backend.unpause(known.sandbox_id)
+    return known

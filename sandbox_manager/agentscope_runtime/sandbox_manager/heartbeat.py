@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from contextlib import suppress
 
-from agentscope_runtime.sandbox.errors import SandboxError
+from agentscope_runtime.sandbox.errors import SandboxError, StoreUnavailable
 from agentscope_runtime.sandbox_manager.backends import Death, Unreachable, WatchBegins, WatchLost
 from agentscope_runtime.sandbox_manager.events import BackendBack, BackendLost, SandboxSilent
 from agentscope_runtime.sandbox_manager.freezing import keep_frozen
@@ -39,6 +39,7 @@ class Heartbeat:
         self._retirement = retirement
         self._notes = notes
         self._misses: Counter[str] = Counter()
+        self._last: list[SandboxRecord] = []
 
     async def run(self) -> None:
         """Beat until cancelled."""
@@ -48,7 +49,7 @@ class Heartbeat:
 
     async def beat(self) -> None:
         """Speak to every box once."""
-        records = [record for record in await self._means.store.sandboxes() if record.answers]
+        records = await self._heard()
         self._misses = Counter({record.sandbox_id: self._misses[record.sandbox_id] for record in records})
         slots = asyncio.Semaphore(PARALLEL)
 
@@ -60,6 +61,22 @@ class Heartbeat:
             for record in records:
                 group.create_task(one(record))
 
+    async def _heard(self) -> list[SandboxRecord]:
+        """Return the boxes to speak to: where several managers share them, the leader speaks to all.
+
+        When the store is away nobody leads for long; then each speaks to those that it knows of, so that none ends.
+        """
+        try:
+            if not self._means.membership.is_leader:
+                await self._means.store.census()
+                self._last = []
+            else:
+                self._last = [record for record in await self._means.store.sandboxes() if record.answers]
+            return self._last
+        except StoreUnavailable:
+            known = {record.sandbox_id: record for record in (*self._last, *self._means.known.records())}
+            return list(known.values())
+
     async def _beat_one(self, record: SandboxRecord) -> None:
         sandbox_id = record.sandbox_id
         if record.paused:
@@ -69,7 +86,8 @@ class Heartbeat:
             digest = await self._means.doorbell.heartbeat(record)
         except (Unreachable, SandboxError):
             self._misses[sandbox_id] += 1
-            await self._missed(record, self._misses[sandbox_id])
+            with suppress(StoreUnavailable):
+                await self._missed(record, self._misses[sandbox_id])
         else:
             self._misses[sandbox_id] = 0
             if self._notes is not None:
@@ -117,7 +135,7 @@ class DeathWatch:
 
     async def run(self) -> None:
         """Listen until cancelled."""
-        async for news in self._means.backend.watch():
+        async for news in self._means.backend.watch(of_all=self._means.shared):
             match news:
                 case Death(sandbox_id=sandbox_id, reason=reason):
                     await self._died(sandbox_id, reason)

@@ -5,40 +5,39 @@ The server and the embedded manager both live here; who serves HTTP on top of th
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 
 from agentscope_runtime.sandbox_manager.backends import Backend, Owner
+from agentscope_runtime.sandbox_manager.background import Leading, Loop, looping
 from agentscope_runtime.sandbox_manager.box import Boxes, box_session
 from agentscope_runtime.sandbox_manager.events import Events, log_event
 from agentscope_runtime.sandbox_manager.heartbeat import DeathWatch, Heartbeat
-from agentscope_runtime.sandbox_manager.keys import local_identity
+from agentscope_runtime.sandbox_manager.joining import joined
 from agentscope_runtime.sandbox_manager.kinds import registered_kinds
-from agentscope_runtime.sandbox_manager.liveness import Liveness
+from agentscope_runtime.sandbox_manager.lease_notes import LeaseNotes
 from agentscope_runtime.sandbox_manager.mcp_outfitting import McpServers
 from agentscope_runtime.sandbox_manager.means import Means, Policy
 from agentscope_runtime.sandbox_manager.pool import Pool
 from agentscope_runtime.sandbox_manager.profile_keeper import ProfileKeeper
 from agentscope_runtime.sandbox_manager.profiles import Profiles
 from agentscope_runtime.sandbox_manager.reaper import Reaper
+from agentscope_runtime.sandbox_manager.rebuild import Rebuild
 from agentscope_runtime.sandbox_manager.reconcile import Reconciler
 from agentscope_runtime.sandbox_manager.resolution import Resolution
 from agentscope_runtime.sandbox_manager.settings import Settings
 from agentscope_runtime.sandbox_manager.snapshot_keeper import SnapshotKeeper
 from agentscope_runtime.sandbox_manager.snapshot_place import storage_of
 from agentscope_runtime.sandbox_manager.stores import Store
-from agentscope_runtime.sandbox_manager.stores.memory import MemoryStore
+from agentscope_runtime.sandbox_manager.succession import Succession
 from agentscope_runtime.sandbox_manager.undertaker import undertaker
 
 logger = logging.getLogger(__name__)
 
 DESTROY_WITHIN = 20.0
 """Seconds that the removal of this manager's sandboxes may take at the end; what is left then ends by its watchdog."""
-RESTART_AFTER = 1.0
-Loop = Callable[[], Awaitable[None]]
 
 
 @asynccontextmanager
@@ -55,28 +54,31 @@ async def running(
         backend: Instead of the one that the settings name; the caller closes it.
         store: Instead of the one that the settings name; the caller closes it.
     """
-    identity = local_identity(settings.state_dir)
-    owner = Owner(identity.installation, f"mgr-{secrets.token_hex(8)}")
-    liveness = Liveness(settings.state_dir)
     async with AsyncExitStack() as stack:
-        stack.enter_context(liveness.alive(owner.manager))
+        manager = f"mgr-{secrets.token_hex(8)}"
+        standing = await stack.enter_async_context(joined(settings, manager))
+        shared = standing.shelf is not None
         if backend is None:
+            owner = Owner(standing.identity.installation, manager)
             backend = _make_backend(settings, owner)
             stack.push_async_callback(backend.aclose)
-            if settings.container_deployment == "docker":
+            if settings.container_deployment == "docker" and not shared:  # else boxes live on without it
                 await stack.enter_async_context(undertaker(owner))
         session = await stack.enter_async_context(box_session())
         boxes = Boxes(session)
         means = Means(
-            store=store or MemoryStore(owner.manager),
+            store=store or standing.store,
             backend=backend,
             doorbell=boxes,
             kinds=registered_kinds(watchdog_seconds=settings.watchdog_seconds, ca_bundle=settings.box_ca_bundle),
             events=Events(log_event),
             policy=_policy(settings),
-            identity=identity,
+            identity=standing.identity,
+            membership=standing.membership,
+            shared=shared,
         )
         pool = Pool(means, boxes)
+        pool.shelf = standing.shelf
         keeper = ProfileKeeper(Profiles(settings.state_dir / "profiles"), means, pool.reach)
         means.outfitters.append(keeper.load)
         means.farewells.append(keeper.save)
@@ -86,7 +88,7 @@ async def running(
         means.outfitters.append(Resolution(pool))
         means.outfitters.append(McpServers(pool))
         try:
-            async with _background(pool, means, owner, liveness, {"profiles": keeper.run, "snapshots": snapshots.run}):
+            async with _background(pool, means, {"profiles": keeper.run, "snapshots": snapshots.run}):
                 yield pool
         finally:
             await _end(pool, destroy=settings.auto_cleanup)
@@ -95,41 +97,39 @@ async def running(
 async def _end(pool: Pool, *, destroy: bool) -> None:
     left = await pool.aclose(destroy=destroy, within=DESTROY_WITHIN)
     if left:
-        logger.warning("%d sandboxes could not be removed; their watchdogs will end them", left)
+        logger.warning("%d sandboxes could not be removed; another manager, or their watchdogs will end them", left)
 
 
 @asynccontextmanager
-async def _background(
-    pool: Pool, means: Means, owner: Owner, liveness: Liveness, others: Mapping[str, Loop]
-) -> AsyncIterator[None]:
-    reconciler = Reconciler(means, pool.retirement, owner, liveness)
-    loops: dict[str, Loop] = {
-        "refill": pool.refill.run,
-        "heartbeat": Heartbeat(means, pool.retirement).run,
+async def _background(pool: Pool, means: Means, others: Mapping[str, Loop]) -> AsyncIterator[None]:
+    succession = Succession(means, pool.retirement, pool.suspension, pool.launcher)
+    reconciler = Reconciler(means, pool.retirement, succession)
+    notes = LeaseNotes(means) if means.shared else None
+    always: dict[str, Loop] = {
+        "heartbeat": Heartbeat(means, pool.retirement, notes).run,
         "deaths": DeathWatch(means, pool.retirement, reconciler.look).run,
-        "reconcile": reconciler.run,
-        "reaper": Reaper(means, pool.retirement, pool.suspension, pool.activity).run,
         **others,
     }
-    with means.events.subscribed(pool.refill.note), means.events.subscribed(pool.admission.note):
-        # No task group: it would wrap what the body raises, and there is nothing to gather, since no loop fails.
-        tasks = [asyncio.create_task(_forever(name, run), name=name) for name, run in loops.items()]
-        try:
+    led: dict[str, Loop] = {
+        "refill": pool.refill.run,
+        "reconcile": reconciler.run,
+        "reaper": Reaper(means, pool.retirement, pool.suspension, pool.activity).run,
+    }
+    if notes is None:
+        always |= led
+    else:
+        means.outfitters.append(notes.write_soon)
+        always["leading"] = Leading(means.membership, Rebuild(means, pool.retirement), led).run
+        always["neighbours"] = pool.neighbours.run
+        always["activity"] = lambda: pool.activity.run(means)
+        always["loose ends"] = succession.run
+    with ExitStack() as stack:
+        for hear in (pool.refill.note, pool.admission.note, means.known.hear):
+            stack.enter_context(means.events.subscribed(hear))
+        async with looping(always):
             yield
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
-
-
-async def _forever(name: str, run: Loop) -> None:
-    """Run a background loop; a bug in it is logged, and the loop goes on."""
-    while True:
-        try:
-            await run()
-        except Exception:
-            logger.exception("the %s loop failed; it starts again in %g s", name, RESTART_AFTER)
-        await asyncio.sleep(RESTART_AFTER)
+    if notes is not None:
+        await notes.aclose()
 
 
 def _policy(settings: Settings) -> Policy:

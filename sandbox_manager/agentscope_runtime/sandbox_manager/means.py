@@ -15,6 +15,8 @@ from agentscope_runtime.sandbox_manager.backends import Backend, Remembered
 from agentscope_runtime.sandbox_manager.events import Events
 from agentscope_runtime.sandbox_manager.identity import Identity
 from agentscope_runtime.sandbox_manager.kinds import Kinds
+from agentscope_runtime.sandbox_manager.known import Known
+from agentscope_runtime.sandbox_manager.membership import Alone, Membership
 from agentscope_runtime.sandbox_manager.states import Limits, SandboxRecord, State, Wish
 from agentscope_runtime.sandbox_manager.stores import Store
 
@@ -98,6 +100,10 @@ class Means:
     policy: Policy = field(default_factory=Policy)
     clock: Clock = time.time
     identity: Identity = field(default_factory=Identity.passing)
+    membership: Membership = field(default_factory=Alone)
+    shared: bool = False
+    """Whether other managers work with the same store; then boxes outlive their managers."""
+    known: Known = field(default_factory=Known)
     fillers: list[Hook] = field(default_factory=list)
     """Each fills the workspace of a sandbox that was not suspended with what its lease begins with: before the session
     hears of it, and at each connect of such a lease, so that it must find out by itself when that was done."""

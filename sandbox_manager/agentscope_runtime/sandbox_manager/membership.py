@@ -74,6 +74,13 @@ class Membership(Protocol):
     async def wait_until_lost(self) -> None:
         """Return when the store has to be rebuilt."""
 
+    async def confirm(self) -> bool:
+        """Look now whether this manager leads, and the store knows everything.
+
+        Raises:
+            StoreUnavailable: It does not answer.
+        """
+
     async def declare_whole(self) -> bool:
         """Say that the store was rebuilt; False if this manager does not lead any more, or it was lost again.
 
@@ -85,12 +92,45 @@ class Membership(Protocol):
         """Forget the managers that are proved dead, but for these, which left something behind."""
 
 
-class LocalMembership:
-    """The managers of one machine, each with a pool of its own, which it leads."""
+class Alone:
+    """A manager that nobody else is to be told apart from: in a process of its own kind, and in tests."""
 
     fence = 0
     is_leader = True
     is_whole = True
+
+    @asynccontextmanager
+    async def alive(self) -> AsyncIterator[None]:
+        """Prove nothing: nobody asks."""
+        yield
+
+    def is_dead(self, manager: str) -> bool:
+        """Return False: nothing is known."""
+        return False
+
+    async def wait_until_leader(self) -> None:
+        """Return at once."""
+
+    async def wait_until_follower(self) -> None:
+        """Wait for ever."""
+        await asyncio.Event().wait()
+
+    wait_until_whole, wait_until_lost = wait_until_leader, wait_until_follower
+
+    async def confirm(self) -> bool:
+        """Return True."""
+        return True
+
+    async def declare_whole(self) -> bool:
+        """Return True: there is nothing to rebuild."""
+        return True
+
+    async def forget_dead(self, *, but: Collection[str]) -> None:
+        """Forget nobody."""
+
+
+class LocalMembership(Alone):
+    """The managers of one machine, each with a pool of its own, which it leads."""
 
     def __init__(self, state_dir: Path, manager: str) -> None:
         self._liveness = Liveness(state_dir)
@@ -105,24 +145,6 @@ class LocalMembership:
     def is_dead(self, manager: str) -> bool:
         """See `Membership.is_dead`."""
         return self._liveness.is_dead(manager)
-
-    async def wait_until_leader(self) -> None:
-        """Return at once."""
-
-    async def wait_until_follower(self) -> None:
-        """Wait for ever."""
-        await asyncio.Event().wait()
-
-    async def wait_until_whole(self) -> None:
-        """Return at once."""
-
-    async def wait_until_lost(self) -> None:
-        """Wait for ever."""
-        await asyncio.Event().wait()
-
-    async def declare_whole(self) -> bool:
-        """Return True: there is nothing to rebuild."""
-        return True
 
     async def forget_dead(self, *, but: Collection[str]) -> None:
         """See `Membership.forget_dead`."""
@@ -216,6 +238,11 @@ class RedisMembership:
     async def wait_until_lost(self) -> None:
         """See `Membership.wait_until_lost`."""
         await self._until(lambda: not self.is_whole)
+
+    async def confirm(self) -> bool:
+        """See `Membership.confirm`."""
+        await self.look()
+        return self.is_leader and self.is_whole
 
     async def declare_whole(self) -> bool:
         """See `Membership.declare_whole`."""

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
 from agentscope_runtime.sandbox import wire
 from agentscope_runtime.sandbox.errors import (
     InvalidRequest,
     NotFound,
-    SandboxDied,
     SandboxError,
+    StoreUnavailable,
     Unavailable,
 )
 from agentscope_runtime.sandbox_manager.admission import Admission
@@ -27,19 +27,21 @@ from agentscope_runtime.sandbox_manager.box import Box, Boxes
 from agentscope_runtime.sandbox_manager.events import (
     Events,
     LeaseEnded,
-    SandboxReady,
-    SandboxStartFailed,
 )
 from agentscope_runtime.sandbox_manager.freezing import thawed, touch
 from agentscope_runtime.sandbox_manager.heartbeat import GONE
+from agentscope_runtime.sandbox_manager.identity import Identity
 from agentscope_runtime.sandbox_manager.launcher import Launcher
 from agentscope_runtime.sandbox_manager.means import Means
+from agentscope_runtime.sandbox_manager.neighbours import Neighbours
+from agentscope_runtime.sandbox_manager.outcomes import Outcomes
 from agentscope_runtime.sandbox_manager.outfitting import begin, outfit
 from agentscope_runtime.sandbox_manager.reaper import Activity
 from agentscope_runtime.sandbox_manager.refill import Refill
 from agentscope_runtime.sandbox_manager.retirement import Retirement
-from agentscope_runtime.sandbox_manager.states import NO_OPTIONS, Ending, Lease, LeaseKey, SandboxRecord, Wish
+from agentscope_runtime.sandbox_manager.states import NO_OPTIONS, Ending, Lease, LeaseKey, SandboxRecord, State, Wish
 from agentscope_runtime.sandbox_manager.stores import Claim
+from agentscope_runtime.sandbox_manager.stores.redis.shelf import RedisShelf
 from agentscope_runtime.sandbox_manager.suspension import Suspension
 from agentscope_runtime.sandbox_manager.tally import Tally
 from agentscope_runtime.sandbox_manager.waiting import Waiting
@@ -70,13 +72,27 @@ class Pool:
         self.admission = Admission(means.policy.queue_length)
         self._closed = False
         self.activity = Activity()
-        self.launcher = Launcher(means, on_ready=self._is_ready, on_failed=self._has_failed)
+        self.launcher = Launcher(
+            means,
+            on_ready=lambda record, took: self._outcomes.ready(record, took),
+            on_failed=lambda record, error: self._outcomes.failed(record, error),
+            on_dropped=lambda record: self._outcomes.dropped(record),
+        )
         self.retirement = Retirement(means, self.launcher, self._arrivals)
         self.refill = Refill(means, self.launcher, self.retirement, self.admission)
         self.suspension = Suspension(means, self.launcher, self._arrivals)
+        self._outcomes = Outcomes(means, self._arrivals, self.retirement, self.suspension)
         self._waking = Waking(means, self.connect)
         self._tally = Tally(means, self.refill, self.admission)
         self._waiting = Waiting(means, self._arrivals, self.admission, self.launcher, self.retirement, self.refill)
+        self.neighbours = Neighbours(means, self._arrivals, self.admission, self.launcher, self.refill)
+        self.shelf: RedisShelf | None = None
+        """Where managers that share this pool keep what they tell each other's browsers."""
+
+    @property
+    def identity(self) -> Identity:
+        """The installation that this pool belongs to."""
+        return self._means.identity
 
     @property
     def events(self) -> Events:
@@ -235,17 +251,24 @@ class Pool:
             await asyncio.sleep(DEATH_TAKES / 20)
 
     async def aclose(self, *, destroy: bool, within: float) -> int:
-        """Start nothing any more; if `destroy`, destroy all sandboxes, and return how many could not be in time."""
+        """Start nothing any more; if `destroy`, destroy all sandboxes, and return how many could not be in time.
+
+        Those that are shared with other managers are theirs: only what this one has begun is finished, or undone.
+        """
         self._closed = True
         self._arrivals.abort_all(Unavailable(STOPPING))
         await self._waking.aclose()
         await self.launcher.aclose()
         await self.suspension.aclose()
-        left = 0
-        if destroy:
+        if self._means.shared:
+            with suppress(StoreUnavailable):  # then whoever leads finds it
+                for record in await self.store.take_over(self.store.manager):
+                    if record.state is State.STARTING and not record.restored:  # these rest again, at whoever leads
+                        await self.retirement.retire(record.sandbox_id, SHUTDOWN)
+        elif destroy:
             for record in await self.store.sandboxes():
                 await self.retirement.retire(record.sandbox_id, SHUTDOWN)
-            left = await self.retirement.drained(within)
+        left = await self.retirement.drained(within) if destroy or self._means.shared else 0
         await self.retirement.aclose()
         return left
 
@@ -275,24 +298,3 @@ class Pool:
             return lease
         records = [await thawed(self._means, record) if record.paused else record for record in lease.sandboxes]
         return replace(lease, sandboxes=tuple(records))
-
-    async def _is_ready(self, record: SandboxRecord, took: float) -> None:
-        if record.key is not None:
-            self._arrivals.wake(record.key)
-        self.events.emit(SandboxReady(record.sandbox_id, record.sandbox_type, took))
-
-    async def _has_failed(self, record: SandboxRecord, error: SandboxError) -> None:
-        if record.restored and not isinstance(error, SandboxDied):
-            # Its workspace is all that its session has: it rests again, and is started at the next try.
-            self.suspension.put_back(record)
-            if record.key is not None:
-                self._arrivals.fail(record.key, record.sandbox_type, error)
-            self.events.emit(SandboxStartFailed(record.sandbox_id, record.sandbox_type, error.detail))
-            return
-        ending = Ending(f"did not start: {error.detail}", died=True)
-        last = await self.retirement.retire(record.sandbox_id, ending)
-        if last is None:
-            return  # nobody wanted it any more
-        if last.key is not None:
-            self._arrivals.fail(last.key, last.sandbox_type, error)
-        self.events.emit(SandboxStartFailed(last.sandbox_id, last.sandbox_type, error.detail))

@@ -11,6 +11,7 @@ from agentscope_runtime.sandbox.errors import StartFailed
 from agentscope_runtime.sandbox_manager.backends import Order, Unreachable
 from agentscope_runtime.sandbox_manager.means import Means
 from agentscope_runtime.sandbox_manager.states import SandboxRecord
+from agentscope_runtime.sandbox_manager.stores.insisting import insistently
 
 KNOCK_EVERY = 0.01
 """Seconds between two tries to reach a box that does not listen yet. It takes 200 to 600 ms; asking costs 0.2 ms."""
@@ -52,11 +53,13 @@ async def bring_up(means: Means, record: SandboxRecord, *, awaited: bool) -> San
     try:
         async with asyncio.timeout(limit + GRACE):
             started = await means.backend.start(order)
-            current = await means.store.record_container(
-                record.sandbox_id,
-                container_id=started.container_id,
-                image_id=started.image_id,
-                address=started.address,
+            current = await insistently(
+                lambda: means.store.record_container(
+                    record.sandbox_id,
+                    container_id=started.container_id,
+                    image_id=started.image_id,
+                    address=started.address,
+                )
             )
             if current is None:
                 return None
@@ -64,7 +67,7 @@ async def bring_up(means: Means, record: SandboxRecord, *, awaited: bool) -> San
     except TimeoutError as e:
         raise await _with_last_words(means, record, f"was not ready within {limit:g} s") from e
     means.backend.settle(record.sandbox_id)
-    return await means.store.mark_ready(record.sandbox_id)
+    return await insistently(lambda: means.store.mark_ready(record.sandbox_id))
 
 
 async def _until_ready(means: Means, record: SandboxRecord, wait: float) -> None:

@@ -18,6 +18,8 @@ from agentscope_runtime.sandbox_manager.states import Ending, Lease
 from agentscope_runtime.sandbox_manager.suspension import Suspension
 
 DAY = 86400.0
+TOLD_WITHIN = 10.0
+"""Seconds in which all managers have told the store of uses while it was away."""
 
 
 class Activity:
@@ -43,6 +45,9 @@ class Activity:
 
     async def touch(self, means: Means) -> None:
         """Record that what is being used is active."""
+        for sandbox_id, at in means.known.owed().items():
+            with suppress(NotFound, SandboxDied):
+                await touch(means, sandbox_id, now=at)
         for sandbox_id in self.running():
             with suppress(NotFound, SandboxDied):
                 await touch(means, sandbox_id, now=means.clock())
@@ -66,6 +71,8 @@ class Reaper:
 
     async def run(self) -> None:
         """Look until cancelled."""
+        if self._means.shared:  # who leads only now, or has a store again, lets others tell first what was used
+            await asyncio.sleep(TOLD_WITHIN)
         while True:
             await self.reap()
             await asyncio.sleep(self._means.policy.scan_interval)

@@ -25,9 +25,12 @@ from agentscope_runtime.sandbox_manager.launcher import Launcher
 from agentscope_runtime.sandbox_manager.means import Means
 from agentscope_runtime.sandbox_manager.retirement import Retirement
 from agentscope_runtime.sandbox_manager.states import Census, Ending
+from agentscope_runtime.sandbox_manager.stores import StaleLeader
 
 FIRST_PAUSE, LAST_PAUSE = 0.5, 30.0
 """Seconds without a start for the pool after a failure: doubled with each in a row, give or take a fifth."""
+LOOK_EVERY = 0.5
+"""Seconds between two looks where others take from the pool."""
 SURPLUS = Ending("was more than the pool needs")
 
 
@@ -102,25 +105,35 @@ class Refill:
         while True:
             self._wake.clear()
             pause = await self.fill()
+            if self._means.shared:  # other managers take from the pool, and do not tell each time
+                pause = LOOK_EVERY if pause is None else min(pause, LOOK_EVERY)
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._wake.wait()
 
     async def fill(self) -> float | None:
         """Start what is missing now; return the seconds until there is a reason to look again, None without one."""
+        if not self._means.membership.is_leader:
+            return LOOK_EVERY
+        fence = self._means.membership.fence  # of this very moment: after it somebody else may lead
+        with suppress(StaleLeader):
+            return await self._fill(fence)
+        return LOOK_EVERY
+
+    async def _fill(self, fence: int) -> float | None:
         census = await self._means.store.census()
         targets = self._means.policy.targets
         pauses = []
         for kind in targets.keys() | census.keys() | self._expected:
             target = targets.get(kind, 0) + (kind in self._expected)
-            pause = await self._fill_kind(kind, target, census.get(kind, Census()))
+            pause = await self._fill_kind(kind, target, census.get(kind, Census()), fence)
             if pause is not None:
                 pauses.append(pause)
         return min(pauses, default=None)
 
-    async def _fill_kind(self, kind: str, target: int, census: Census) -> float | None:
+    async def _fill_kind(self, kind: str, target: int, census: Census, fence: int) -> float | None:
         if census.unclaimed > target:
-            surplus = await self._means.store.trim(kind, keep=target, ending=SURPLUS)
+            surplus = await self._means.store.trim(kind, keep=target, ending=SURPLUS, fence=fence)
             self._retirement.destroy(surplus, SURPLUS)
             return None
         missing = target - census.unclaimed
@@ -139,7 +152,7 @@ class Refill:
             except UnknownSandboxType as e:
                 self._means.events.emit(SandboxStartFailed("", kind, e.detail))
                 return None
-            if not await self._means.store.record_start(draft, limits=self._means.policy.limits):
+            if not await self._means.store.record_start(draft, limits=self._means.policy.limits, fence=fence):
                 return None  # a release makes room, and wakes us
             self._launcher.submit([draft])
         return None

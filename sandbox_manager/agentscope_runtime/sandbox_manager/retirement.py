@@ -14,6 +14,7 @@ from agentscope_runtime.sandbox_manager.means import Means
 from agentscope_runtime.sandbox_manager.outfitting import say_farewell
 from agentscope_runtime.sandbox_manager.removal import until_gone
 from agentscope_runtime.sandbox_manager.states import Ending, SandboxRecord
+from agentscope_runtime.sandbox_manager.stores.insisting import insistently
 
 PARALLEL = 8
 """Removals at the same time: each takes the engine 100 to 200 ms, nearly all of it waiting."""
@@ -61,6 +62,19 @@ class Retirement:
                 task = asyncio.create_task(self._remove(record, ending), name=f"remove {record.sandbox_id}")
                 self._tasks[record.sandbox_id] = task
 
+    def discard(self, record: SandboxRecord) -> None:
+        """Remove the container of a sandbox that another manager has taken out of use, and whose record is not ours.
+
+        The workspace of one that was to start again is not ours either.
+        """
+        if record.sandbox_id not in self._tasks:
+            task = asyncio.create_task(self._discard(record), name=f"discard {record.sandbox_id}")
+            self._tasks[record.sandbox_id] = task
+
+    def is_busy_with(self, sandbox_id: str) -> bool:
+        """Tell whether it is being removed here."""
+        return sandbox_id in self._tasks
+
     async def drained(self, within: float) -> int:
         """Wait until everything is gone, at most `within` seconds; return how many are left."""
         if self._tasks:
@@ -82,7 +96,7 @@ class Retirement:
             await self._launcher.abort(sandbox_id)
             async with self._slots:
                 await until_gone(self._means, sandbox_id)
-            await self._means.store.forget(sandbox_id)
+            await insistently(lambda: self._means.store.forget(sandbox_id))
             if record.volume:
                 await self._drop_volume(record.volume)
             self._means.events.emit(SandboxRemoved(sandbox_id, record.sandbox_type))
@@ -90,9 +104,16 @@ class Retirement:
             del self._tasks[sandbox_id]
             self._launcher.removed(sandbox_id)
 
+    async def _discard(self, record: SandboxRecord) -> None:
+        try:
+            async with self._slots:
+                await until_gone(self._means, record.sandbox_id, keep_workspace=record.restored)
+        finally:
+            del self._tasks[record.sandbox_id]
+
     async def _drop_volume(self, volume: str) -> None:
         """Remove the workspace that the sandboxes of a lease shared, with the last of them."""
-        if any(record.volume == volume for record in await self._means.store.sandboxes()):
+        if any(record.volume == volume for record in await insistently(self._means.store.sandboxes)):
             return
         with suppress(SandboxError):  # then the reconciler finds it
             await self._means.backend.remove_volume(volume)

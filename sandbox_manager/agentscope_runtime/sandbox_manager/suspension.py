@@ -47,6 +47,10 @@ class Suspension:
         """Have a sandbox rest again that was to start and could not: it is STARTING, and may have a container."""
         self._begin(record, farewell=False)
 
+    def is_busy_with(self, sandbox_id: str) -> bool:
+        """Tell whether it is being suspended here."""
+        return sandbox_id in self._tasks
+
     async def aclose(self) -> None:
         """Give up what is not done yet."""
         tasks = list(self._tasks.values())

@@ -33,7 +33,7 @@ from agentscope_runtime.sandbox_manager.api import (
 )
 from agentscope_runtime.sandbox_manager.api.auth import Access, Guard, Hosts
 from agentscope_runtime.sandbox_manager.api.draining import Drain, DrainGate
-from agentscope_runtime.sandbox_manager.api.grants import Clock
+from agentscope_runtime.sandbox_manager.api.grants import Clock, SharedVault
 from agentscope_runtime.sandbox_manager.api.port_places import PreviewHosts
 from agentscope_runtime.sandbox_manager.api.previews import Previews
 from agentscope_runtime.sandbox_manager.api.turns import Turns
@@ -97,8 +97,13 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            app.state.pool = pool or await stack.enter_async_context(_own_pool(settings, backend, store))
-            app.state.snapshots = SnapshotKeeper(storage_of(settings), app.state.pool)
+            serving = pool
+            if serving is None:
+                serving = await stack.enter_async_context(_own_pool(settings, backend, store))
+            if serving.shelf is not None:
+                access.share(SharedVault(serving.shelf), serving.identity)
+            app.state.pool = serving
+            app.state.snapshots = SnapshotKeeper(storage_of(settings), serving)
             stack.push_async_callback(app.state.snapshots.storage.aclose)
             yield
 

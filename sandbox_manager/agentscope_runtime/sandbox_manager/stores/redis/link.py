@@ -6,13 +6,14 @@ answered within about a second, or refused: a call that waits longer helps nobod
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache, lru_cache, partial
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from agentscope_runtime.sandbox.errors import StoreUnavailable
 from agentscope_runtime.sandbox_manager.stores.redis.address import (
@@ -232,8 +233,14 @@ class RedisLink:
     async def _translated(self, answer: Awaitable[T]) -> T:
         from redis.exceptions import RedisError
 
+        asking = cast("asyncio.Task[Any]", asyncio.current_task())
+        cancelled = asking.cancelling()
         try:
-            return await answer
+            told = await answer
+            if asking.cancelling() > cancelled:
+                # `asyncio.wait_for`, which redis-py uses, loses a cancellation in the moment of an answer until 3.12.
+                raise asyncio.CancelledError
+            return told
         except RedisError as error:
             raise self._as_ours(error) from error
         except OSError as error:

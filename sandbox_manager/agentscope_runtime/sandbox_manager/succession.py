@@ -1,0 +1,80 @@
+"""Finishing what dead managers began, and what this one began and does not know of: the store's answer was lost.
+
+Starts have failed then, removals go on. What was made and is not being ended lives on: leased and warm sandboxes belong
+to no manager. Not here: what was never recorded (`reconcile`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+from agentscope_runtime.sandbox_manager.events import ManagerSucceeded
+from agentscope_runtime.sandbox_manager.launcher import Launcher
+from agentscope_runtime.sandbox_manager.means import Means
+from agentscope_runtime.sandbox_manager.retirement import Retirement
+from agentscope_runtime.sandbox_manager.states import Ending, SandboxRecord, State
+from agentscope_runtime.sandbox_manager.suspension import Suspension
+
+UNFINISHED = (State.STARTING, State.SUSPENDING, State.STOPPING)
+EVERY = 15.0
+"""Seconds between two looks for loose ends."""
+ABANDONED = Ending("did not start: the manager that started it has died", died=True)
+LEFT_BEHIND = Ending("was being removed by a manager that has died")
+
+
+class Succession:
+    """Takes over from dead managers, one after another, and from itself."""
+
+    def __init__(self, means: Means, retirement: Retirement, suspension: Suspension, launcher: Launcher) -> None:
+        self._means = means
+        self._retirement = retirement
+        self._suspension = suspension
+        self._launcher = launcher
+        self._suspects: set[str] = set()
+
+    async def run(self) -> None:
+        """Look for loose ends of this manager until cancelled."""
+        while True:
+            await asyncio.sleep(EVERY)
+            await self.tie()
+
+    async def tie(self) -> None:
+        """Finish what is this manager's, and what nobody here is at: its store's answer was lost, or a task failed.
+
+        Only what was so at the last look, too: an answer may be on its way.
+        """
+        loose = [
+            record for record in await self._means.store.take_over(self._means.store.manager) if self._is_loose(record)
+        ]
+        for record in loose:
+            if record.sandbox_id in self._suspects:
+                await self._finish(record)
+        self._suspects = {record.sandbox_id for record in loose}
+
+    async def take_over(self, records: Iterable[SandboxRecord]) -> None:
+        """Finish what dead managers began, given all that is recorded."""
+        membership, store = self._means.membership, self._means.store
+        busy = {record.manager for record in records if record.state in UNFINISHED} - {store.manager, ""}
+        for manager in sorted(busy):
+            if membership.is_dead(manager):
+                begun = await store.take_over(manager)
+                self._means.events.emit(ManagerSucceeded(manager, tuple(record.sandbox_id for record in begun)))
+                for record in begun:
+                    await self._finish(record)
+
+    def _is_loose(self, record: SandboxRecord) -> bool:
+        return not any(
+            each.is_busy_with(record.sandbox_id) for each in (self._launcher, self._retirement, self._suspension)
+        )
+
+    async def _finish(self, record: SandboxRecord) -> None:
+        if record.state is State.STOPPING:
+            self._retirement.destroy([record], LEFT_BEHIND)
+        elif record.state is State.SUSPENDING:
+            self._suspension.suspend([record])
+        elif record.state is State.STARTING and record.restored:
+            self._suspension.put_back(record)
+        elif record.state is State.STARTING:
+            # Whatever it got to: nobody knows whether its box has heard all that it has to know.
+            await self._retirement.retire(record.sandbox_id, ABANDONED)
