@@ -77,6 +77,21 @@ def test_a_pool_is_kept_where_one_is_set(monkeypatch: pytest.MonkeyPatch) -> Non
         manager.stop()
 
 
+@pytest.mark.parametrize(("said", "done"), [("", "release"), ("suspend", "suspend")])
+def test_idle_leases_are_released_unless_it_is_told_otherwise(
+    said: str, done: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it keeps ends with the program anyway."""
+    monkeypatch.setenv("IDLE_ACTION", said)
+    manager = embedded.start()
+    try:
+        with http(manager) as client:
+            lease = client.post("/v1/leases", json={"session_id": "s", "sandbox_types": ["base"]}).json()
+            assert lease["idle_action"] == done
+    finally:
+        manager.stop()
+
+
 def test_stopping_ends_thread_and_port() -> None:
     """And may be said twice."""
     before = threading.active_count()

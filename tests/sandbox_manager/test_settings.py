@@ -235,3 +235,29 @@ def test_a_pool_larger_than_its_kind_may_be_is_refused(monkeypatch: pytest.Monke
     monkeypatch.setenv("MAX_SANDBOXES_BY_TYPE", "browser=2")
     with pytest.raises(ValidationError, match="3 warm browser sandboxes, MAX_SANDBOXES_BY_TYPE allows 2"):
         Settings()
+
+
+def test_idle_leases_are_suspended_for_a_day() -> None:
+    """By default, with no other end, and without being frozen before."""
+    settings = Settings()
+    assert (settings.idle_action, settings.suspended_kept_seconds) == ("suspend", 86400.0)
+    assert (settings.lease_max_seconds, settings.pause_after_seconds) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("IDLE_ACTION", "forget", "'suspend' or 'release'"),
+        ("SUSPENDED_KEPT_SECONDS", "0", "greater than 0"),
+        ("LEASE_MAX_SECONDS", "-1", "greater than or equal to 0"),
+        ("PAUSE_AFTER_SECONDS", "2", "more than 2, twice WATCHER_SCAN_INTERVAL, and less than 300, the HEARTBEAT"),
+        ("PAUSE_AFTER_SECONDS", "300", "PAUSE_AFTER_SECONDS is 300: take more than 2"),
+    ],
+)
+def test_times_that_make_no_sense_are_refused(
+    name: str, value: str, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the start, with what they may be."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ValidationError, match=says):
+        Settings()

@@ -9,7 +9,7 @@ import pytest
 from scripted_manager import KEY, ScriptedManager
 
 from agentscope_runtime.sandbox import BaseSandbox
-from agentscope_runtime.sandbox.errors import InvalidRequest, PoolExhausted
+from agentscope_runtime.sandbox.errors import InvalidRequest, NotFound, PoolExhausted
 
 
 def lazy(manager: ScriptedManager) -> BaseSandbox:
@@ -80,3 +80,22 @@ def test_a_sandbox_may_wait_for_room(manager: ScriptedManager) -> None:
     """The manager is told for how long."""
     with BaseSandbox(None, manager.url, KEY, wait_s=12):
         assert manager.connects[-1]["wait_s"] == 12
+
+
+def test_a_lease_may_be_renewed(manager: ScriptedManager) -> None:
+    """Also a lazy one's, which connects for it, and that of a sandbox that is used by its id."""
+    with lazy(manager) as box:
+        renewed = box.renew(600)
+        assert renewed["expires_at"] == 1600.0
+        assert [each["sandbox_id"] for each in renewed["sandboxes"]] == [box.sandbox_id]
+        asked = manager.seen[-1].body
+        assert asked is not None
+        assert (asked["seconds"], asked["user_id"]) == (600, "")
+        with BaseSandbox(box.sandbox_id, manager.url, KEY) as other:
+            assert (other.renew())["session_id"] == renewed["session_id"]
+        assert "seconds" not in (manager.seen[-1].body or {})
+        with pytest.raises(InvalidRequest, match="seconds"):
+            box.renew(0)
+        manager.leases.clear()
+        with pytest.raises(NotFound, match="holds nothing"):
+            box.renew()

@@ -18,7 +18,7 @@ from agentscope_runtime.sandbox import (
     BrowserSandboxAsync,
     SandboxType,
 )
-from agentscope_runtime.sandbox.errors import InvalidRequest, NotAuthorized
+from agentscope_runtime.sandbox.errors import InvalidRequest, NotAuthorized, NotFound
 from agentscope_runtime.sandbox.registry import SandboxRegistry
 
 
@@ -201,3 +201,14 @@ async def test_the_time_to_wait_for_room_is_the_services_unless_a_call_says_othe
     assert [body.get("wait_s") for body in manager.connects] == [20, 5, None]
     with pytest.raises(InvalidRequest, match="wait_s is -1"):
         SandboxService(manager.url, KEY, wait_s=-1)
+
+
+async def test_a_session_is_renewed_by_its_name(manager: ScriptedManager) -> None:
+    """In sync and async; what nobody holds is not connected by that."""
+    async with SandboxService(manager.url, KEY) as service:
+        service.connect("s", "u")
+        assert service.renew("s", "u", 60).expires_at == 1060.0
+        assert (await service.renew_async("s", "u", 90)).expires_at == 1090.0
+        with pytest.raises(NotFound):
+            service.renew("s")
+        assert manager.paths().count("POST /v1/leases") == 1

@@ -150,6 +150,22 @@ async def test_it_shows_pools_and_leases_and_releases_them(manager: Manager, pag
 
 
 @needs_chromium
+async def test_it_tells_what_rests(tmp_path: Path, page: Page) -> None:
+    """A frozen sandbox, and a suspended one, as they come and go."""
+    settings = {"heartbeat_timeout": 8, "watcher_scan_interval": 0.02, "pause_after_seconds": 1}
+    async with run_manager(tmp_path, **settings) as manager:
+        await sign_in(page, manager)
+        (sandbox,) = await manager.lease("browser")
+        times = page.locator(".lease .times")
+        await expect(times).to_contain_text("active now")
+        await expect(times).to_contain_text("frozen, idle for", timeout=10_000)
+        await expect(times).to_contain_text("suspended for", timeout=20_000)
+        async with manager.http() as http:
+            assert (await http.get(f"/v1/sandboxes/{sandbox}/tools")).is_success
+        await expect(times).to_contain_text("active now")
+
+
+@needs_chromium
 async def test_it_says_why_nothing_starts(tmp_path: Path, page: Page) -> None:
     """The reason of the pool, in its card."""
 

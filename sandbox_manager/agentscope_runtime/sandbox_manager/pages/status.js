@@ -125,10 +125,9 @@ function showSandbox(row, sandbox) {
   drawKind(row, sandbox.sandbox_type);
   write(row.querySelector("b"), sandbox.sandbox_type);
   write(row.querySelector("code"), sandbox.sandbox_id);
-  const idle = since(sandbox.last_active_at);
   const held = since(sandbox.leased_at);
   const age = held === "now" ? "leased just now" : `leased ${held} ago`;
-  write(row.querySelector(".times"), `${age}, ${idle === "now" ? "active now" : `idle for ${idle}`}`);
+  write(row.querySelector(".times"), `${age}, ${doing(sandbox)}`);
   for (const [name, what] of [[".watch", "desktop"], [".control", "desktop"], [".terminal", "terminal"]]) {
     const control = name !== ".watch";
     const button = row.querySelector(name);
@@ -136,6 +135,15 @@ function showSandbox(row, sandbox) {
     button.onclick = () => openLink(sandbox, what, control);
     button.setAttribute("aria-label", `${button.textContent} ${sandbox.sandbox_type} ${sandbox.sandbox_id}`);
   }
+}
+
+/** Say what a leased sandbox does: it is used, idle, frozen, suspended, or on its way there or back. */
+function doing(sandbox) {
+  if (sandbox.state === "suspended") return `suspended for ${since(sandbox.suspended_at)}`;
+  if (sandbox.state !== "leased") return sandbox.state === "suspending" ? "being suspended" : "starting again";
+  const idle = since(sandbox.last_active_at);
+  if (idle === "now") return "active now";
+  return sandbox.paused ? `frozen, idle for ${idle}` : `idle for ${idle}`;
 }
 
 async function openLink(sandbox, what, control) {
