@@ -24,6 +24,7 @@ from bench import (
     page,
     rates,
     report,
+    resting,
     size,
     stores,
     streaming,
@@ -108,6 +109,11 @@ def rate_measures(n: int) -> list[report.Series]:
     return rates.base_boxes(max(2, n // 50))
 
 
+def resting_measures(n: int) -> list[report.Series]:
+    """Measure what is waited for where nobody used a sandbox for a while."""
+    return resting.wakes(n)
+
+
 MEASURES: dict[str, Callable[[int], list[report.Series]]] = {
     "base": base_measures,
     "browser": browser_measures,
@@ -117,6 +123,7 @@ MEASURES: dict[str, Callable[[int], list[report.Series]]] = {
     "files": file_measures,
     "imports": import_measures,
     "rates": rate_measures,
+    "resting": resting_measures,
     "size": size_measures,
     "stores": store_measures,
     "streams": stream_measures,
