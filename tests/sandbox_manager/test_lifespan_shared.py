@@ -75,6 +75,19 @@ async def test_a_session_waits_for_a_start_of_another_manager(tmp_path: Path) ->
         assert len(t.containers) == 2
 
 
+async def test_what_any_manager_gives_away_is_replaced_by_the_leader(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It hears of it, and does not have to look."""
+    monkeypatch.setattr("agentscope_runtime.sandbox_manager.refill.LOOK_EVERY", 3600.0)
+    async with town(tmp_path) as t, t.manager(pool_size=2) as one, t.manager(pool_size=2) as two:
+        await ready(one, 2)
+        leases = [await two.connect(key(f"s{number}"), ["base"]) for number in range(2)]
+        await ready(two, 2)
+        assert len(t.containers) == 4
+        assert t.containers.issuperset(name for lease in leases for name in ids(lease))
+
+
 async def test_boxes_outlive_their_managers(tmp_path: Path) -> None:
     """All managers end; the next one finds the lease and the pool as they were."""
     async with town(tmp_path) as t:

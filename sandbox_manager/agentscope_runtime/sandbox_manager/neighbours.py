@@ -15,7 +15,7 @@ from agentscope_runtime.sandbox_manager.events import SandboxStopping
 from agentscope_runtime.sandbox_manager.launcher import Launcher
 from agentscope_runtime.sandbox_manager.means import Means
 from agentscope_runtime.sandbox_manager.refill import Refill
-from agentscope_runtime.sandbox_manager.stores.news import Failed, News, Room, Stopped, Woken
+from agentscope_runtime.sandbox_manager.stores.news import Failed, News, Room, Stopped, Taken, Woken
 
 WAKE_EVERY = 0.25
 """Seconds between two rounds in which all who wait claim again: things end often, and each round costs many claims."""
@@ -48,6 +48,8 @@ class Neighbours:
                 self._arrivals.fail(key, kind, from_problem({"code": code, "detail": detail}, 503))
             case Stopped():
                 await self._stopped(news)
+            case Taken():
+                self._refill.wake()  # it is to be replaced, by whoever leads
             case Room():
                 self._refill.wake()
                 self._admission.room()

@@ -29,8 +29,10 @@ from agentscope_runtime.sandbox_manager.stores import StaleLeader
 
 FIRST_PAUSE, LAST_PAUSE = 0.5, 30.0
 """Seconds without a start for the pool after a failure: doubled with each in a row, give or take a fifth."""
-LOOK_EVERY = 0.5
-"""Seconds between two looks where others take from the pool."""
+LOOK_EVERY = 5.0
+"""Seconds between two looks where others take from the pool: what they tell may have been missed."""
+LEADS_AGAIN = 0.5
+"""Seconds until a refill that leads no more looks whether it does."""
 SURPLUS = Ending("was more than the pool needs")
 
 
@@ -105,7 +107,7 @@ class Refill:
         while True:
             self._wake.clear()
             pause = await self.fill()
-            if self._means.shared:  # other managers take from the pool, and do not tell each time
+            if self._means.shared:
                 pause = LOOK_EVERY if pause is None else min(pause, LOOK_EVERY)
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
@@ -114,11 +116,11 @@ class Refill:
     async def fill(self) -> float | None:
         """Start what is missing now; return the seconds until there is a reason to look again, None without one."""
         if not self._means.membership.is_leader:
-            return LOOK_EVERY
+            return LEADS_AGAIN
         fence = self._means.membership.fence  # of this very moment: after it somebody else may lead
         with suppress(StaleLeader):
             return await self._fill(fence)
-        return LOOK_EVERY
+        return LEADS_AGAIN
 
     async def _fill(self, fence: int) -> float | None:
         census = await self._means.store.census()
