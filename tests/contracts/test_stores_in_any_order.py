@@ -286,7 +286,7 @@ def test_a_store_in_any_order(name: str, request: pytest.FixtureRequest) -> None
     run_state_machine_as_test(
         cast("type[StoreMachine]", lambda: StoreMachine(name, redis)),  # it only calls it
         settings=settings(
-            max_examples=100 if name == "memory" else 25,  # to look at a store in Redis takes milliseconds
+            max_examples=100 if name == "memory" else 50,  # to look at a store in Redis takes milliseconds
             stateful_step_count=50,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -194,3 +194,19 @@ async def test_a_lost_subscription_is_noticed(tmp_path: Path, monkeypatch: pytes
             finally:
                 if end == "pause":
                     server.resume()
+
+
+async def test_whoever_leaves_is_let_go(redis_server: RedisServer) -> None:
+    """At whatever moment: a question never takes a cancellation for its own."""
+    async with linked(redis_server.url) as link:
+
+        async def ask_again_and_again() -> None:
+            while True:
+                await link.ping()
+
+        for _ in range(20):
+            task = asyncio.create_task(ask_again_and_again())
+            await asyncio.sleep(0.01)
+            task.cancel()
+            await asyncio.wait([task], timeout=SOON)
+            assert task.cancelled()

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import cache, lru_cache, partial
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from agentscope_runtime.sandbox.errors import StoreUnavailable
 from agentscope_runtime.sandbox_manager.stores.redis.address import (
@@ -233,14 +233,9 @@ class RedisLink:
     async def _translated(self, answer: Awaitable[T]) -> T:
         from redis.exceptions import RedisError
 
-        asking = cast("asyncio.Task[Any]", asyncio.current_task())
-        cancelled = asking.cancelling()
         try:
-            told = await answer
-            if asking.cancelling() > cancelled:
-                # `asyncio.wait_for`, which redis-py uses, loses a cancellation in the moment of an answer until 3.12.
-                raise asyncio.CancelledError
-            return told
+            with _cancellable():
+                return await answer
         except RedisError as error:
             raise self._as_ours(error) from error
         except OSError as error:
@@ -256,6 +251,21 @@ class RedisLink:
     def _unavailable(self, reason: object) -> StoreUnavailable:
         why = str(reason) or type(reason).__name__
         return StoreUnavailable(f"{self.where} does not serve this manager: {why}", retry_after=RETRY_AFTER)
+
+
+@contextmanager
+def _cancellable() -> Iterator[None]:
+    """Raise a cancellation that came while the context was open, and that somebody in there has swallowed.
+
+    redis-py sends by `asyncio.wait_for`, which does so until Python 3.12 whenever the sending is just done.
+    """
+    task = asyncio.current_task()
+    before = 0 if task is None else task.cancelling()
+    try:
+        yield
+    finally:
+        if task is not None and task.cancelling() > before:
+            raise asyncio.CancelledError
 
 
 async def _evaluate(client: Redis, step: Script, prefix: str, args: tuple[str, ...]) -> Any:
