@@ -45,6 +45,8 @@ class EngineProcess:
     trap: Trap | None = None
     away: bool = False
     bad_starts: int = 0
+    spoilt: list[str] = field(default_factory=list)
+    """Sandboxes whose start was made to fail."""
 
     async def serve(self, path: str) -> None:
         """Serve managers and the test until killed."""
@@ -86,7 +88,6 @@ class EngineProcess:
 
     def _hook_for(self, pid: int) -> Any:
         async def hook(step: str, name: str) -> None:
-            del name
             if self.away:
                 raise BackendUnavailable("the engine is away, says the test")
             trap = self.trap
@@ -98,6 +99,7 @@ class EngineProcess:
                     await asyncio.Event().wait()  # until the connection is seen to be broken: nothing more is done
             if step == "started" and self.bad_starts:
                 self.bad_starts -= 1
+                self.spoilt.append(name)
                 raise StartFailed("this start fails, says the test")
             await asyncio.sleep(TAKES.get(step, 0.0) * self.dice.uniform(0.5, 1.5))
 
@@ -140,6 +142,10 @@ class EngineProcess:
     def fail_start(self) -> None:
         """Let the next start fail when its container runs already."""
         self.bad_starts += 1
+
+    def failed_starts(self) -> list[str]:
+        """Return the sandboxes whose start was made to fail."""
+        return self.spoilt
 
     def containers(self) -> dict[str, tuple[Owner, bool]]:
         """Return all containers of all installations: whose each is, and whether it runs."""

@@ -36,7 +36,8 @@ SHORTER: Mapping[str, float] = {
     "removal:FIRST_RETRY": 0.1,
     "refill:FIRST_PAUSE": 0.1,
     "refill:LAST_PAUSE": 1.0,
-    "background:RESTART_AFTER|lifespan:RESTART_AFTER": 0.1,
+    "background:RESTART_AFTER": 0.1,
+    "succession:EVERY": 0.5,
     "membership:BEAT_EVERY": 0.3,
     "membership:RETRY_EVERY": 0.1,
     "membership:LEADS_FOR": 1.0,
@@ -144,16 +145,9 @@ def _lay_wires(plan: Plan) -> None:
 
 def _set(place: str, value: object) -> None:
     """Replace something of the product's in this process; what is not there any more is an error."""
-    module, _, name = next(each for each in place.split("|") if _has(each)).partition(":")
+    _get(place)
+    module, _, name = place.partition(":")
     setattr(importlib.import_module(f"{PACKAGE}.{module}"), name, value)
-
-
-def _has(place: str) -> bool:
-    try:
-        _get(place)
-    except (ImportError, AttributeError):
-        return False
-    return True
 
 
 def _get(place: str) -> Any:

@@ -54,6 +54,10 @@ class RealEngine:
     async def fail_start(self) -> None:
         """Do nothing: starts fail often enough."""
 
+    async def failed_starts(self) -> list[str]:
+        """Return nothing: whose start failed is not known."""
+        return []
+
     async def sweep(self) -> None:
         """Remove what a test that failed left."""
         for sandbox_id in await self.containers():

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -62,12 +62,28 @@ class Session:
     """The managers of its installation that may be asked now."""
     holdings: Holdings
     dice: random.Random
+    spoilt: Callable[[], Awaitable[Sequence[str]]]
+    """Boxes whose start the test made fail."""
     keeps: bool = False
     """Whether leases outlive their managers: then a box that was promised has to be there until it is released."""
     held: dict[str, str] = field(default_factory=dict)
     """Kind -> sandbox id, for sure."""
     marked: set[str] = field(default_factory=set)
     options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def acts(self) -> dict[Callable[[], Awaitable[object]], int]:
+        """What a session does that holds something, and how often."""
+        return {
+            self.use: 6,
+            self.connect_again: 2,
+            self.rest: 1,
+            self.release_one: 1,
+            self.release: 2,
+            self.add_server: 1,
+            self.look: 1,
+            self.renew: 1,
+        }
 
     async def live(self, kinds: Sequence[str] = ("base",)) -> None:
         """Connect, use and release, in an order of chance, until cancelled."""
@@ -79,8 +95,7 @@ class Session:
             elif not self.held:
                 await self.connect(self.dice.sample(list(kinds), self.dice.randint(1, len(kinds))))
             else:
-                acts = (self.use, self.connect_again, self.release_one, self.release, self.add_server, self.look)
-                (act,) = self.dice.choices(acts, (6, 2, 1, 2, 1, 1))
+                (act,) = self.dice.choices(list(self.acts), list(self.acts.values()))
                 await act()
             await asyncio.sleep(self.dice.expovariate(100))
 
@@ -97,7 +112,7 @@ class Session:
             kind, sandbox_id = told["sandbox_type"], told["sandbox_id"]
             self.holdings.given(sandbox_id, self.name)
             before = self.held.get(kind)
-            if self.keeps and before not in (None, sandbox_id, *self.holdings.dead):
+            if before not in (None, sandbox_id) and await self._must_be(before):
                 raise Violation(f"{self.name} held {before} and was given {sandbox_id} instead")
             self.held[kind] = sandbox_id
         self.holdings.done["connected"] += 1
@@ -122,7 +137,7 @@ class Session:
                 if status == 200:
                     self.marked.add(sandbox_id)
             case gone if gone in GONE:
-                if self.keeps and sandbox_id not in self.holdings.dead:
+                if await self._must_be(sandbox_id):
                     raise Violation(f"{self.name} lost {sandbox_id}: {found}")
                 del self.held[kind]
         self.holdings.done[f"used {status}"] += 1
@@ -149,6 +164,10 @@ class Session:
         status, _ = await self._call("POST", path, json=servers)
         self.holdings.done[f"added a server {status}"] += 1
 
+    async def rest(self) -> None:
+        """Do nothing for long enough that its boxes are frozen, or suspended."""
+        await asyncio.sleep(self.dice.uniform(0.2, 1.2))
+
     async def look(self) -> None:
         """Ask which leases there are."""
         status, _ = await self._call("GET", "/v1/leases")
@@ -157,6 +176,16 @@ class Session:
     def forget(self) -> None:
         """Expect nothing any more: what kept the leases was lost."""
         self.held.clear()
+
+    async def renew(self) -> None:
+        """Ask for more time."""
+        body = {"session_id": self.name, "user_id": "chaos", "seconds": 60}
+        status, _ = await self._call("POST", "/v1/leases/renew", json=body)
+        self.holdings.done[f"renewed {status}"] += 1
+
+    async def _must_be(self, sandbox_id: str) -> bool:
+        """Tell whether nothing that the test did can have ended a box."""
+        return self.keeps and sandbox_id not in self.holdings.dead and sandbox_id not in await self.spoilt()
 
     async def _call(self, method: str, path: str, **body: Any) -> tuple[int, Any]:
         """Ask any manager; return its status and answer, 0 if none came."""

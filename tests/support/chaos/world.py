@@ -24,6 +24,8 @@ from agentscope_runtime.sandbox_manager.backends import Owner
 
 SETTLES_WITHIN = 30.0
 """Seconds in which everything has to be as it should be, once nobody is killed any more."""
+TIMES = {"watcher_scan_interval": 0.1, "pause_after_seconds": 0.21, "heartbeat_timeout": 0.4}
+"""Settings with which sessions that rest are frozen, and then suspended."""
 POOL = {"base": 2, "browser": 1}
 SETTLED = ("warm", "leased", "suspended")
 
@@ -162,6 +164,9 @@ class World:
         containers, volumes = await self.engine.containers(), await self.engine.volumes()
         unsettled = {name: each["state"] for name, each in records.items() if each["state"] not in SETTLED}
         up = {name for name, each in records.items() if each["state"] != "suspended"}
+        # Workspaces that are shared have names of their own.
+        resting = [each for each in records.values() if each["state"] == "suspended"]
+        kept = {*records, *(volumes if any(each["shared_workspace"] for each in resting) else ())}
         running = {name for name, (_, runs) in containers.items() if runs}
         leased = {each["sandbox_id"] for lease in leases for each in lease["sandboxes"]}
         free = {
@@ -173,7 +178,7 @@ class World:
             "on their way": unsettled,
             "leaked containers": sorted(containers.keys() - up),
             "records without a container": sorted(up - running),
-            "leaked volumes": sorted(set(volumes) - records.keys()),
+            "leaked volumes": sorted(volume for volume in volumes if volume not in kept),
             "leases and records differ": sorted(leased ^ {n for n, e in records.items() if e["state"] in SETTLED[1:]}),
             "pools": {kind: count for kind, count in free.items() if count != targets[kind]},
         }
@@ -265,7 +270,7 @@ async def world(
     """
     dice = random.Random(seed)  # noqa: S311 - dice, no secret
     socket = folder / "engine.sock"
-    values = {"pool_size": dict(pool), "watcher_scan_interval": 0.1, **settings}
+    values = {**TIMES, "pool_size": dict(pool), **settings}
     states = [folder / f"state-{number}" for number in range(installations * managers)]
     async with AsyncExitStack() as stack:
         seen = _real_engine(stack, states) if real else await _engine_process(stack, socket, seed)
@@ -283,7 +288,7 @@ async def world(
                 own = random.Random(dice.random())  # noqa: S311 - dice, no secret
                 name = f"s{number}-{each}"
                 keeps = "redis_url" in settings
-                session = Session(name, http, installation.urls, made.holdings, own, keeps)
+                session = Session(name, http, installation.urls, made.holdings, own, seen.failed_starts, keeps)
                 installation.sessions.append(session)
         try:
             yield made
