@@ -18,4 +18,4 @@ def seed() -> int:
 @pytest.fixture
 def duration() -> float:
     """Seconds that a test kills at random."""
-    return float(os.environ.get("CHAOS_DURATION") or 12)
+    return float(os.environ.get("CHAOS_DURATION") or 8)
