@@ -67,12 +67,13 @@ class Reaper:
         self._retirement = retirement
         self._suspension = suspension
         self._activity = activity
-        self._ages = Ages(means.clock, lambda: asyncio.get_running_loop().time(), tick=means.policy.scan_interval)
+        self._ages = self._begin()
 
     async def run(self) -> None:
         """Look until cancelled."""
         if self._means.shared:  # who leads only now, or has a store again, lets others tell first what was used
             await asyncio.sleep(TOLD_WITHIN)
+            self._ages = self._begin()  # others led meanwhile: that time was not lost
         while True:
             await self.reap()
             await asyncio.sleep(self._means.policy.scan_interval)
@@ -91,6 +92,10 @@ class Reaper:
             await self._release(idle_since)
         if policy.pause_after:
             await freeze(self._means, await self._means.store.pause_idle(idle_since=self._ages.ago(policy.pause_after)))
+
+    def _begin(self) -> Ages:
+        steady = lambda: asyncio.get_running_loop().time()  # noqa: E731 - there is no loop yet
+        return Ages(self._means.clock, steady, tick=self._means.policy.scan_interval)
 
     async def _suspend(self, idle_since: float) -> None:
         reason = f"idle for {self._means.policy.idle_timeout:g} s"
