@@ -127,7 +127,7 @@ async def world(
     pool = Pool(means)
     heartbeat = Heartbeat(means, pool.retirement)
     reaper = Reaper(means, pool.retirement, pool.suspension, pool.activity)
-    succession = Succession(means, pool.retirement, pool.suspension, pool.launcher)
+    succession = Succession(means, pool.retirement, pool.suspension, pool.launcher, pool.forget)
     reconciler = Reconciler(means, pool.retirement, succession)
     watch = DeathWatch(means, pool.retirement, reconciler.look)
     runs: list[Callable[[], Awaitable[None]]] = [pool.refill.run, watch.run]

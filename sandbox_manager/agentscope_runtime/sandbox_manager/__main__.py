@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from dotenv import dotenv_values
 from pydantic import ValidationError
 
-from agentscope_runtime.sandbox.errors import BackendUnavailable, UnknownSandboxType
+from agentscope_runtime.sandbox.errors import BackendUnavailable, StoreUnavailable, UnknownSandboxType
 from agentscope_runtime.sandbox.places import is_loopback
 from agentscope_runtime.sandbox.registry import SandboxRegistry
 from agentscope_runtime.sandbox.utils import dynamic_import
@@ -58,7 +58,7 @@ def main(arguments: list[str] | None = None) -> None:
         installation_id(settings.state_dir)
         allow_open_files()
         serve(settings)
-    except (SettingsError, BackendUnavailable) as error:
+    except (SettingsError, BackendUnavailable, StoreUnavailable) as error:
         print(f"runtime-sandbox-server: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:  # before there was anything to clean up
@@ -79,6 +79,7 @@ def serve(settings: Settings) -> None:
     Raises:
         SettingsError: The address cannot be had.
         BackendUnavailable: Docker does not answer.
+        StoreUnavailable: Redis does not.
     """
     from agentscope_runtime.sandbox_manager.api import create_app
     from agentscope_runtime.sandbox_manager.listening import listen
@@ -87,12 +88,13 @@ def serve(settings: Settings) -> None:
     listener = listen(settings.host, settings.port)
     try:
         _check_engine(settings)
+        _check_redis(settings)
         app = create_app(settings)
         address = _address(settings, listener.getsockname()[1])
         server = Server(
             configure(app, grace=GRACE),
             on_start=lambda: _serving(settings, address, app.state.access),
-            on_stop=lambda: print("stopping; removing this manager's sandboxes", flush=True),
+            on_stop=lambda: print(_farewell(settings), flush=True),
             drain=lambda: _drain(app.state.drain, settings.drain_seconds),
         )
         server.run(sockets=[listener])
@@ -195,6 +197,33 @@ def _check_engine(settings: Settings) -> None:
     asyncio.run(ask())
 
 
+def _check_redis(settings: Settings) -> None:
+    """Ask the Redis of a shared pool something, for the same reason.
+
+    Raises:
+        StoreUnavailable: It does not answer.
+    """
+    url = settings.redis_address()
+    if url is None:
+        return
+    from agentscope_runtime.sandbox_manager.stores.redis.link import RedisLink
+
+    async def ask() -> None:
+        link = RedisLink(url)
+        try:
+            await link.ping()
+        finally:
+            await link.aclose()
+
+    asyncio.run(ask())
+
+
+def _farewell(settings: Settings) -> str:
+    if settings.redis_address() is not None:
+        return "stopping; the pool's sandboxes go on"
+    return "stopping; removing this manager's sandboxes"
+
+
 def _address(settings: Settings, port: int) -> str:
     host = settings.host.strip("[]")
     if host in ("0.0.0.0", "::") or is_loopback(host):
@@ -217,7 +246,8 @@ def _greet(settings: Settings, address: str, access: Access) -> None:
     shown = settings.redacted() | images
     width = max(map(len, shown))
     print("settings:", *(f"  {name:<{width}}  {value}" for name, value in shown.items()), sep="\n")
-    print(f"\nserving on {address}; Ctrl-C stops it and removes its sandboxes")
+    removes = "" if settings.redis_address() is not None else " and removes its sandboxes"
+    print(f"\nserving on {address}; Ctrl-C stops it{removes}")
     print(f"status page, one sign-in within 10 minutes: {address}/#ticket={access.sign_in_ticket()}\n", flush=True)
 
 

@@ -102,7 +102,7 @@ async def _end(pool: Pool, *, destroy: bool) -> None:
 
 @asynccontextmanager
 async def _background(pool: Pool, means: Means, others: Mapping[str, Loop]) -> AsyncIterator[None]:
-    succession = Succession(means, pool.retirement, pool.suspension, pool.launcher)
+    succession = Succession(means, pool.retirement, pool.suspension, pool.launcher, pool.forget)
     reconciler = Reconciler(means, pool.retirement, succession)
     notes = LeaseNotes(means) if means.shared else None
     always: dict[str, Loop] = {

@@ -86,8 +86,8 @@ class Pool:
         self._tally = Tally(means, self.refill, self.admission)
         self._waiting = Waiting(means, self._arrivals, self.admission, self.launcher, self.retirement, self.refill)
         self.neighbours = Neighbours(means, self._arrivals, self.admission, self.launcher, self.refill)
-        self.shelf: RedisShelf | None = None
-        """Where managers that share this pool keep what they tell each other's browsers."""
+        self.forget = self._waiting.forget
+        self.shelf: RedisShelf | None = None  # where managers that share this pool keep each other's secrets
 
     @property
     def identity(self) -> Identity:

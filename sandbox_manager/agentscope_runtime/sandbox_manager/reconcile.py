@@ -124,6 +124,7 @@ class Reconciler:
         await self._remove("container", wrong.orphans)
         await self._remove_volumes(known)
         await self._succession.take_over(known.after)
+        await self._succession.give_back(known.after)
         await self._forget_dead_managers(known.after)
         await self._drop_stale(before)
 

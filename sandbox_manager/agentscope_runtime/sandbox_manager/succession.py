@@ -7,31 +7,49 @@ to no manager. Not here: what was never recorded (`reconcile`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from agentscope_runtime.sandbox_manager.events import ManagerSucceeded
 from agentscope_runtime.sandbox_manager.launcher import Launcher
 from agentscope_runtime.sandbox_manager.means import Means
 from agentscope_runtime.sandbox_manager.retirement import Retirement
-from agentscope_runtime.sandbox_manager.states import Ending, SandboxRecord, State
+from agentscope_runtime.sandbox_manager.states import Ending, LeaseKey, SandboxRecord, State
 from agentscope_runtime.sandbox_manager.suspension import Suspension
 
 UNFINISHED = (State.STARTING, State.SUSPENDING, State.STOPPING)
+PROMISED_WITHIN = 30.0
+"""Seconds beyond the time of a start for which a ready sandbox may be kept for a session that waits for another one."""
 EVERY = 15.0
 """Seconds between two looks for loose ends."""
 ABANDONED = Ending("did not start: the manager that started it has died", died=True)
 LEFT_BEHIND = Ending("was being removed by a manager that has died")
 
 
+Forget = Callable[[LeaseKey, Sequence[str]], Awaitable[None]]
+
+
 class Succession:
     """Takes over from dead managers, one after another, and from itself."""
 
-    def __init__(self, means: Means, retirement: Retirement, suspension: Suspension, launcher: Launcher) -> None:
+    def __init__(
+        self, means: Means, retirement: Retirement, suspension: Suspension, launcher: Launcher, forget: Forget
+    ) -> None:
+        """Prepare.
+
+        Args:
+            means: Whose store says what is to be done.
+            retirement: Finishes removals.
+            suspension: Finishes suspensions.
+            launcher: Knows what this manager starts.
+            forget: Gives back what was promised to a key.
+        """
         self._means = means
         self._retirement = retirement
         self._suspension = suspension
         self._launcher = launcher
+        self._forget = forget
         self._suspects: set[str] = set()
+        self._promised: dict[tuple[str, LeaseKey], float] = {}
 
     async def run(self) -> None:
         """Look for loose ends of this manager until cancelled."""
@@ -62,6 +80,23 @@ class Succession:
                 self._means.events.emit(ManagerSucceeded(manager, tuple(record.sandbox_id for record in begun)))
                 for record in begun:
                     await self._finish(record)
+
+    async def give_back(self, records: Iterable[SandboxRecord]) -> None:
+        """Give back promises that nobody can be waiting for any more, given all that is recorded: their calls are over.
+
+        A call that ends gives back what it was promised; a manager that died with it, or had no store then, did not.
+        """
+        now = asyncio.get_running_loop().time()
+        promised = {
+            (record.sandbox_id, record.key): record.sandbox_type
+            for record in records
+            if record.key is not None and record.state is State.WARM and not record.restored
+        }
+        self._promised = {each: self._promised.get(each, now) for each in promised}
+        patience = self._means.policy.start_timeout + PROMISED_WITHIN
+        for (sandbox_id, key), since in list(self._promised.items()):
+            if now - since > patience:
+                await self._forget(key, (promised[sandbox_id, key],))
 
     def _is_loose(self, record: SandboxRecord) -> bool:
         return not any(

@@ -7,10 +7,11 @@ What it was promised is given back if it leaves. Not here: who is told of what (
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
 
-from agentscope_runtime.sandbox.errors import PoolExhausted, QuotaExceeded, StartFailed
+from agentscope_runtime.sandbox.errors import PoolExhausted, QuotaExceeded, StartFailed, StoreUnavailable
 from agentscope_runtime.sandbox_manager.admission import Admission
 from agentscope_runtime.sandbox_manager.arrivals import Arrivals, Ticket
 from agentscope_runtime.sandbox_manager.launcher import Launcher
@@ -20,6 +21,8 @@ from agentscope_runtime.sandbox_manager.retirement import Retirement
 from agentscope_runtime.sandbox_manager.states import LeaseKey, Wish
 from agentscope_runtime.sandbox_manager.stores import DISPLACED, LEFT, Claim
 
+WHOLE_WITHIN = 10.0
+"""Seconds that a session waits for a store to be filled that came back empty."""
 ATTEMPTS = 2
 """Starts that a waiting session is given: one may fail by bad luck."""
 
@@ -48,7 +51,12 @@ class Waiting:
         means = self._means
         wish = wish.as_it_is() if self._admission.hinders_call(wish) else wish
         with suppress(PoolExhausted, QuotaExceeded):  # until_granted says so, or waits
-            return await means.store.claim(wish, {}, limits=means.policy.limits, now=means.clock())
+            try:
+                return await means.store.claim(wish, {}, limits=means.policy.limits, now=means.clock())
+            except StoreUnavailable:
+                if not await self._is_whole_soon():
+                    raise
+                return await means.store.claim(wish, {}, limits=means.policy.limits, now=means.clock())
         return Claim()
 
     async def until_granted(self, wish: Wish, patience: float = 0.0) -> Claim:
@@ -78,6 +86,21 @@ class Waiting:
             except BaseException:
                 await self._give_back(key, ticket)
                 raise
+
+    async def forget(self, key: LeaseKey, types: Iterable[str]) -> None:
+        """Give back what was promised to a key for which nobody waits any more, here or at a manager that is gone."""
+        with self._arrivals.waiting(key, tuple(types)) as ticket:
+            await self._give_back(key, ticket)
+
+    async def _is_whole_soon(self) -> bool:
+        """Tell whether the store, which came back empty, is filled again within a time that a caller may wait."""
+        membership = self._means.membership
+        if membership.is_whole:
+            return False  # it does not answer, for another reason
+        with suppress(TimeoutError):
+            async with asyncio.timeout(WHOLE_WITHIN):
+                await membership.wait_until_whole()
+        return membership.is_whole
 
     async def _until_ready(self, wish: Wish, ticket: Ticket, claim: Claim, until: float) -> Claim:
         failures = 0
