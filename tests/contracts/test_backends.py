@@ -56,6 +56,17 @@ async def test_a_removed_container_is_gone_with_its_workspace(rig: Rig) -> None:
     await rig.backend.remove_volume("sbx-never-was")
 
 
+async def test_a_container_says_how_much_memory_it_uses(rig: Rig) -> None:
+    """Some MiB at least, and less than it may; none if there is none."""
+    order = rig.order()
+    await rig.up(order, await rig.backend.start(order))
+    used = await rig.backend.memory_used(order.sandbox_id)
+    assert used is not None
+    assert 10 << 20 < used <= order.blueprint.memory
+    await rig.backend.remove(order.sandbox_id)
+    assert await rig.backend.memory_used(order.sandbox_id) is None
+
+
 async def test_a_shared_workspace_outlives_its_containers(rig: Rig) -> None:
     """Several start with it at once; it is loose when none is left, by its name, and goes when it is removed."""
     volume = "vol-" + secrets.token_hex(10)

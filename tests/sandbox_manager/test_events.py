@@ -12,7 +12,9 @@ from agentscope_runtime.sandbox_manager.events import (
     LeaseGranted,
     SandboxRemoved,
     SandboxStartFailed,
+    SandboxStopping,
     log_event,
+    told,
 )
 from agentscope_runtime.sandbox_manager.states import LeaseKey
 
@@ -46,11 +48,25 @@ def test_a_subscriber_that_fails_is_logged_and_spoils_nothing(caplog: pytest.Log
 def test_events_are_logged_with_their_fields(caplog: pytest.LogCaptureFixture) -> None:
     """Readable as text, and as fields for a structured handler; by severity."""
     caplog.set_level(logging.INFO)
-    log_event(LeaseGranted(LeaseKey("alice", "s1"), ("sbx-1",), (True,), 0.1 + 0.2))
+    log_event(LeaseGranted(LeaseKey("alice", "s1"), ("sbx-1",), (True,), 0.1 + 0.2, ("base",)))
     log_event(FAILED)
     log_event(SandboxRemoved("sbx-1", "base"))  # DEBUG
     granted, failed = caplog.records
     assert granted.levelno == logging.INFO
     assert "session 's1' of user 'alice'" in granted.getMessage()
-    assert (granted.getMessage().rpartition(" ")[2], granted.__dict__["waited"]) == ("waited=0.300", 0.1 + 0.2)
+    assert ("waited=0.300" in granted.getMessage(), granted.__dict__["waited"]) == (True, 0.1 + 0.2)
     assert (failed.levelno, failed.__dict__["reason"]) == (logging.WARNING, "no luck")
+
+
+def test_events_are_told_as_plain_data() -> None:
+    """By a name that is no name of Python's; a key as its two names, and not at all where there is none."""
+    assert told(SandboxStopping("sbx-1", "base", LeaseKey("alice", "s1"), "was released")) == {
+        "event": "sandbox_stopping",
+        "sandbox_id": "sbx-1",
+        "sandbox_type": "base",
+        "user_id": "alice",
+        "session_id": "s1",
+        "reason": "was released",
+        "died": False,
+    }
+    assert "key" not in told(SandboxStopping("sbx-1", "base", None, "was released"))

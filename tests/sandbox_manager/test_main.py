@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import resource
@@ -82,6 +83,18 @@ def test_it_prints_its_settings_its_address_and_a_way_in(tmp_path: Path) -> None
         status, err = run.end()
     assert status == 0, err
     assert "swordfish" not in run.printed + err
+
+
+def test_its_log_is_json_where_that_is_set(tmp_path: Path) -> None:
+    """Each line by itself, on standard error; the level is a setting and an option, and wins as one."""
+    with command(tmp_path, "--log-level", "debug", LOG_FORMAT="json", LOG_LEVEL="error") as run:
+        run.until("#ticket=")
+        run.process.send_signal(signal.SIGTERM)
+        status, err = run.end()
+    lines = [json.loads(line) for line in err.splitlines()]
+    assert status == 0
+    assert {"sandbox_started", "sandbox_removed"} <= {line.get("event") for line in lines}
+    assert re.search(r"LOG_LEVEL +DEBUG", run.printed)
 
 
 @pytest.mark.parametrize("numbers", [[signal.SIGINT], [signal.SIGTERM], [signal.SIGINT] * 3])

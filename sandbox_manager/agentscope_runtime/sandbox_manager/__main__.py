@@ -21,6 +21,7 @@ from agentscope_runtime.sandbox.errors import BackendUnavailable, StoreUnavailab
 from agentscope_runtime.sandbox.places import is_loopback
 from agentscope_runtime.sandbox.registry import SandboxRegistry
 from agentscope_runtime.sandbox.utils import dynamic_import
+from agentscope_runtime.sandbox_manager import logs
 from agentscope_runtime.sandbox_manager.keys import installation_id, load_key
 from agentscope_runtime.sandbox_manager.settings import Settings, SettingsError
 from agentscope_runtime.sandbox_manager.simulation.command import main as simulate
@@ -35,8 +36,9 @@ CHECK_WITHIN = 10.0
 """Seconds that Docker may take to answer at the start."""
 FILES = 65536
 """Open files, where the machine allows them."""
+GIVEN = ("host", "port", "log_level")
+"""Settings that the command takes as options, too."""
 logger = logging.getLogger(__name__)
-LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -45,14 +47,12 @@ def main(arguments: list[str] | None = None) -> None:
     if arguments[:1] == ["simulate"]:
         return simulate(arguments[1:])
     options = _options(arguments)
-    logging.basicConfig(level=options.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    if options.log_level != "DEBUG":
-        logging.getLogger("uvicorn").setLevel(logging.WARNING)
     try:
         _load_environment(options.config)
         for extension in options.extension:
             _load_extension(extension)
         settings = _settings(options)
+        logs.set_up(settings.log_level, settings.log_format)
         _check_kinds(settings)
         load_key(settings)
         installation_id(settings.state_dir)
@@ -117,7 +117,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--host", help="address to listen on (HOST; 127.0.0.1)")
     parser.add_argument("--port", type=int, help="port to listen on (PORT; 8000; 0 takes a free one)")
     parser.add_argument("--config", type=Path, metavar="FILE", help="file of settings (.env of this folder, if any)")
-    parser.add_argument("--log-level", default="INFO", type=str.upper, choices=LEVELS, help="INFO")
+    parser.add_argument("--log-level", metavar="LEVEL", help="least severity that is logged (LOG_LEVEL; INFO)")
     parser.add_argument(
         "--extension",
         action="append",
@@ -145,7 +145,7 @@ def _load_extension(name: str) -> None:
 
 
 def _settings(options: argparse.Namespace) -> Settings:
-    given: dict[str, Any] = {name: value for name in ("host", "port") if (value := getattr(options, name)) is not None}
+    given: dict[str, Any] = {name: value for name in GIVEN if (value := getattr(options, name)) is not None}
     try:
         return Settings(**given)
     except ValidationError as error:

@@ -6,10 +6,12 @@ Code that makes things happen emits; logs, metrics and open desktops subscribe. 
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, ClassVar
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from agentscope_runtime.sandbox_manager.states import LeaseKey
 
@@ -24,6 +26,18 @@ class Event:
     """Something that happened."""
 
     level: ClassVar[int] = logging.INFO
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxStarted(Event):
+    """The container of a sandbox runs; its box does not answer yet."""
+
+    level: ClassVar[int] = logging.DEBUG
+
+    sandbox_id: str
+    sandbox_type: str
+    took: float
+    """Seconds that the engine needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +115,8 @@ class LeaseGranted(Event):
     """For each, whether it was found ready in the pool."""
     waited: float
     """Seconds."""
+    sandbox_types: tuple[str, ...] = ()
+    """Of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,13 +254,32 @@ class Events:
             self._subscribers.remove(subscriber)
 
 
+@cache
+def outside(name: str) -> str:
+    """Return what an event is called outside of this program: `SandboxReady` is `sandbox_ready`."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+
+
+def told(event: Event) -> dict[str, Any]:
+    """Return an event as plain data: its name as `event`, and its members; a key is `user_id` and `session_id`."""
+    members: dict[str, Any] = {"event": outside(type(event).__name__)}
+    for field in fields(event):
+        value = getattr(event, field.name)
+        if isinstance(value, LeaseKey):
+            members |= {"user_id": value.user_id, "session_id": value.session_id}
+        else:
+            members[field.name] = value
+    if members.get("key", "") is None:
+        del members["key"]
+    return members
+
+
 def log_event(event: Event) -> None:
-    """Log an event: its name and fields as the message, and as extra fields for structured handlers."""
+    """Log an event: its name and members as the message, and as extra members for structured handlers."""
     if not logger.isEnabledFor(event.level):
         return
-    members = {field.name: getattr(event, field.name) for field in fields(event)}
-    text = " ".join(f"{name}={_brief(value)}" for name, value in members.items())
-    logger.log(event.level, "%s %s", type(event).__name__, text, extra={"event": type(event).__name__, **members})
+    text = " ".join(f"{field.name}={_brief(getattr(event, field.name))}" for field in fields(event))
+    logger.log(event.level, "%s %s", type(event).__name__, text, extra=told(event))
 
 
 def _brief(value: object) -> object:

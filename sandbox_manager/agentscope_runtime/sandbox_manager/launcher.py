@@ -153,7 +153,7 @@ class Launcher:
         except SandboxError as e:
             error = e
         except Exception as e:
-            logger.exception("could not bring up %s", sandbox_id)
+            logger.exception("could not bring up %s", sandbox_id, extra={"sandbox_id": sandbox_id})
             error = StartFailed(f"{record.sandbox_type} sandbox {sandbox_id} did not start: {e!r}")
         finally:
             slow.cancel()

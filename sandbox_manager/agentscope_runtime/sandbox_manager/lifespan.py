@@ -9,6 +9,7 @@ import logging
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
 
 from agentscope_runtime.sandbox_manager.backends import Backend, Owner
 from agentscope_runtime.sandbox_manager.background import Leading, Loop, looping
@@ -31,8 +32,12 @@ from agentscope_runtime.sandbox_manager.settings import Settings
 from agentscope_runtime.sandbox_manager.snapshot_keeper import SnapshotKeeper
 from agentscope_runtime.sandbox_manager.snapshot_place import storage_of
 from agentscope_runtime.sandbox_manager.stores import Store
+from agentscope_runtime.sandbox_manager.stores.timed import timed
 from agentscope_runtime.sandbox_manager.succession import Succession
 from agentscope_runtime.sandbox_manager.undertaker import undertaker
+
+if TYPE_CHECKING:  # a program that embeds a manager has no use for counters, and loads none
+    from agentscope_runtime.sandbox_manager.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +47,11 @@ DESTROY_WITHIN = 20.0
 
 @asynccontextmanager
 async def running(
-    settings: Settings, *, backend: Backend | None = None, store: Store | None = None
+    settings: Settings,
+    *,
+    backend: Backend | None = None,
+    store: Store | None = None,
+    metrics: Metrics | None = None,
 ) -> AsyncIterator[Pool]:
     """Run a manager while the context is open.
 
@@ -53,6 +62,7 @@ async def running(
         settings: All of it.
         backend: Instead of the one that the settings name; the caller closes it.
         store: Instead of the one that the settings name; the caller closes it.
+        metrics: Told of what happens, and of how long the store takes.
     """
     async with AsyncExitStack() as stack:
         manager = f"mgr-{secrets.token_hex(8)}"
@@ -66,12 +76,17 @@ async def running(
                 await stack.enter_async_context(undertaker(owner))
         session = await stack.enter_async_context(box_session())
         boxes = Boxes(session)
+        store = store or standing.store
+        subscribers = [log_event]
+        if metrics is not None:
+            store = timed(store, metrics.store)
+            subscribers.append(metrics.note)
         means = Means(
-            store=store or standing.store,
+            store=store,
             backend=backend,
             doorbell=boxes,
             kinds=registered_kinds(watchdog_seconds=settings.watchdog_seconds, ca_bundle=settings.box_ca_bundle),
-            events=Events(log_event),
+            events=Events(*subscribers),
             policy=_policy(settings),
             identity=standing.identity,
             membership=standing.membership,

@@ -9,6 +9,7 @@ import asyncio
 
 from agentscope_runtime.sandbox.errors import StartFailed
 from agentscope_runtime.sandbox_manager.backends import Order, Unreachable
+from agentscope_runtime.sandbox_manager.events import SandboxStarted
 from agentscope_runtime.sandbox_manager.means import Means
 from agentscope_runtime.sandbox_manager.states import SandboxRecord
 from agentscope_runtime.sandbox_manager.stores.insisting import insistently
@@ -52,7 +53,10 @@ async def bring_up(means: Means, record: SandboxRecord, *, awaited: bool) -> San
     )
     try:
         async with asyncio.timeout(limit + GRACE):
+            began = asyncio.get_running_loop().time()
             started = await means.backend.start(order)
+            took = asyncio.get_running_loop().time() - began
+            means.events.emit(SandboxStarted(record.sandbox_id, record.sandbox_type, took))
             current = await insistently(
                 lambda: means.store.record_container(
                     record.sandbox_id,

@@ -37,7 +37,7 @@ async def until_gone(
         except SandboxError as e:
             reason = e.detail
         except Exception as e:
-            logger.exception("could not remove %s", sandbox_id)
+            logger.exception("could not remove %s", sandbox_id, extra={"sandbox_id": sandbox_id})
             reason = repr(e)
         else:
             return True

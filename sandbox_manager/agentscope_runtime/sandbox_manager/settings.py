@@ -112,6 +112,10 @@ class Settings(BaseSettings):
     """Bytes that all snapshots of one user may have; 0 is no bound."""
     snapshots_per_user: Annotated[int, Field(ge=0)] = 100
     """Snapshots that one user may have; 0 is no bound."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
+    """Least severity that the server logs. `DEBUG` adds each start and removal, and uvicorn's own words."""
+    log_format: Literal["text", "json"] = "text"
+    """How: lines for people, or one JSON object a line, with user, session and sandbox as members."""
 
     container_deployment: Literal["docker", "fake"] = "docker"
     """What runs the sandboxes. `fake` runs none: it answers from memory, for tests."""
@@ -131,6 +135,11 @@ class Settings(BaseSettings):
     @classmethod
     def _plain_types(cls, value: dict[str, int]) -> dict[str, int]:
         return {plain_type(kind): limit for kind, limit in value.items()}
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _loud(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
 
     @field_validator("state_dir")
     @classmethod

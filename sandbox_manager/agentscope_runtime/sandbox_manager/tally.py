@@ -31,7 +31,8 @@ class Tally:
             (self._hits if record.warm else self._misses)[record.sandbox_type] += 1
         if new:
             ids, warm = zip(*((record.sandbox_id, record.warm) for record in new), strict=True)
-            self._means.events.emit(LeaseGranted(key, ids, warm, waited))
+            kinds = tuple(record.sandbox_type for record in new)
+            self._means.events.emit(LeaseGranted(key, ids, warm, waited, kinds))
         if resumed := tuple(record.sandbox_id for record in records if record.restored):
             self._means.events.emit(LeaseResumed(key, resumed, waited))
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
@@ -21,6 +22,7 @@ from agentscope_runtime.sandbox_manager.api import (
     links,
     mcp,
     mcp_servers,
+    metrics,
     openapi,
     pages,
     ports,
@@ -34,10 +36,13 @@ from agentscope_runtime.sandbox_manager.api import (
 from agentscope_runtime.sandbox_manager.api.auth import Access, Guard, Hosts
 from agentscope_runtime.sandbox_manager.api.draining import Drain, DrainGate
 from agentscope_runtime.sandbox_manager.api.grants import Clock, SharedVault
+from agentscope_runtime.sandbox_manager.api.metrics import Counted
 from agentscope_runtime.sandbox_manager.api.port_places import PreviewHosts
 from agentscope_runtime.sandbox_manager.api.previews import Previews
 from agentscope_runtime.sandbox_manager.api.turns import Turns
 from agentscope_runtime.sandbox_manager.keys import load_key
+from agentscope_runtime.sandbox_manager.memory_use import MemoryUse
+from agentscope_runtime.sandbox_manager.metrics import Metrics
 from agentscope_runtime.sandbox_manager.profiles import Profiles
 from agentscope_runtime.sandbox_manager.settings import Settings
 from agentscope_runtime.sandbox_manager.snapshot_keeper import SnapshotKeeper
@@ -55,6 +60,7 @@ BODY_LIMIT = 1 << 20
 ROUTERS = (
     health.router,
     leases.router,
+    metrics.router,
     sandboxes.router,
     tools.router,
     files.router,
@@ -99,15 +105,21 @@ def create_app(
         async with AsyncExitStack() as stack:
             serving = pool
             if serving is None:
-                serving = await stack.enter_async_context(_own_pool(settings, backend, store))
+                own = _own_pool(settings, backend, store, counted)
+                serving = await stack.enter_async_context(own)
+            else:
+                stack.enter_context(serving.events.subscribed(counted.note))
             if serving.shelf is not None:
                 access.share(SharedVault(serving.shelf), serving.identity)
             app.state.pool = serving
+            await stack.enter_async_context(_in_background(counted.watch_loop()))
+            app.state.memory_use = MemoryUse(serving.backend)
+            stack.push_async_callback(app.state.memory_use.aclose)
             app.state.snapshots = SnapshotKeeper(storage_of(settings), serving)
             stack.push_async_callback(app.state.snapshots.storage.aclose)
             yield
 
-    access, drain = Access(settings, load_key(settings), clock), Drain()
+    access, drain, counted = Access(settings, load_key(settings), clock), Drain(), Metrics()
     hosts, previews = Hosts(settings), PreviewHosts(settings.preview_domain)
     app = FastAPI(
         title="AgentScope Runtime sandbox manager",
@@ -115,6 +127,7 @@ def create_app(
         summary="Leases sandboxes to sessions, and is the way into them.",
         lifespan=lifespan,
         middleware=[
+            Middleware(Counted, metrics=counted),
             Middleware(DrainGate, drain=drain),
             Middleware(Turns),
             Middleware(Previews, access=access, hosts=hosts, previews=previews),
@@ -130,6 +143,7 @@ def create_app(
     )
     app.state.access = access
     app.state.drain = drain
+    app.state.metrics = counted
     app.state.profiles = Profiles(settings.state_dir / "profiles")
     app.state.previews = previews
     app.state.filled_once = False
@@ -141,8 +155,20 @@ def create_app(
 
 
 @asynccontextmanager
-async def _own_pool(settings: Settings, backend: Backend | None, store: Store | None) -> AsyncIterator[Pool]:
+async def _own_pool(
+    settings: Settings, backend: Backend | None, store: Store | None, counted: Metrics
+) -> AsyncIterator[Pool]:
     from agentscope_runtime.sandbox_manager.lifespan import running
 
-    async with running(settings, backend=backend, store=store) as pool:
+    async with running(settings, backend=backend, store=store, metrics=counted) as pool:
         yield pool
+
+
+@asynccontextmanager
+async def _in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])

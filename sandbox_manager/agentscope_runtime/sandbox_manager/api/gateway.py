@@ -141,7 +141,8 @@ class Stream(Response):
             if not begun:
                 raise
             # Too late to tell the caller, who sees that the answer is not whole: the server closes the connection.
-            logger.warning("%s of sandbox %s broke off: %s", self._ask.path, self._sandbox_id, error.detail)
+            said = {"sandbox_id": self._sandbox_id}
+            logger.warning("%s of sandbox %s broke off: %s", self._ask.path, self._sandbox_id, error.detail, extra=said)
 
 
 class Download(Stream):

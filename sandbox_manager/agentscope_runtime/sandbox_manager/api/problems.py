@@ -16,6 +16,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from agentscope_runtime.sandbox.errors import (
     PROBLEM_MEDIA_TYPE,
@@ -27,6 +28,25 @@ from agentscope_runtime.sandbox.errors import (
 )
 
 logger = logging.getLogger(__name__)
+
+PROBLEM = "agentscope_runtime.problem"
+"""Where the code of a problem stands in the scope of the call that it answers, for those who count."""
+
+
+class Problem(Response):
+    """A problem document."""
+
+    media_type = PROBLEM_MEDIA_TYPE
+
+    def __init__(self, document: dict[str, Any], headers: dict[str, str]) -> None:
+        """Tell of this, in the document's own status."""
+        super().__init__(json.dumps(document), document["status"], headers)
+        self._code = document["code"]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        scope[PROBLEM] = self._code
+        await super().__call__(scope, receive, send)
 
 
 def problem(error: SandboxError, status: int | None = None) -> Response:
@@ -44,7 +64,7 @@ def problem(error: SandboxError, status: int | None = None) -> Response:
         headers["Retry-After"] = str(max(1, math.ceil(seconds)))
     if isinstance(error, NotAuthorized) and document["status"] == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
-    return Response(json.dumps(document), document["status"], headers, PROBLEM_MEDIA_TYPE)
+    return Problem(document, headers)
 
 
 def install(app: FastAPI) -> None:

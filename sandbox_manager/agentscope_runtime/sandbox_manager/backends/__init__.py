@@ -197,6 +197,9 @@ class Backend(Protocol):
     async def alive(self, sandbox_id: str) -> bool:
         """Tell whether the container runs; a frozen one does."""
 
+    async def memory_used(self, sandbox_id: str) -> int | None:
+        """Return the bytes of memory that the container uses; None if it does not run. May take seconds."""
+
     async def last_words(self, sandbox_id: str) -> str:
         """Return the last lines that the container printed, as far as they are known; "" if none are."""
 

@@ -37,6 +37,7 @@ from agentscope_runtime.sandbox_manager.backends import (
 from agentscope_runtime.sandbox_manager.backends.docker_config import container_config, seccomp_profile
 from agentscope_runtime.sandbox_manager.backends.docker_console import Console
 from agentscope_runtime.sandbox_manager.backends.docker_events import deaths
+from agentscope_runtime.sandbox_manager.backends.docker_inspection import has_named_workspace, memory_used, shown
 from agentscope_runtime.sandbox_manager.backends.docker_listing import listed_container, listed_volume
 from agentscope_runtime.sandbox_manager.backends.docker_network import Network, is_network_trouble
 from agentscope_runtime.sandbox_manager.states import Address
@@ -104,8 +105,8 @@ class DockerBackend:
         self._consoles[order.sandbox_id] = console
         await console.say(order.start_line())
         await container.start()
-        shown = await container.show()
-        return Started(container.id, shown["Image"], self._address(shown, blueprint))
+        said = await container.show()
+        return Started(container.id, said["Image"], self._address(said, blueprint))
 
     async def _kept(self, docker: aiodocker.Docker, order: Order) -> str:
         workspace = await docker_volumes.kept(docker, self.owner, order.volume or order.sandbox_id)
@@ -113,9 +114,9 @@ class DockerBackend:
             raise SandboxDied(f"the workspace of sandbox {order.sandbox_id} is gone; connect again to get a fresh one")
         return workspace
 
-    def _address(self, shown: dict[str, Any], blueprint: Blueprint) -> Address:
-        settings = shown["NetworkSettings"]
-        if not shown["State"]["Running"]:
+    def _address(self, said: dict[str, Any], blueprint: Blueprint) -> Address:
+        settings = said["NetworkSettings"]
+        if not said["State"]["Running"]:
             # It ended before we looked; whoever waits for it to get ready finds out why.
             return Address("127.0.0.1", 9)
         if not self._publish:
@@ -137,7 +138,7 @@ class DockerBackend:
             await console.aclose()
         container = self._container(sandbox_id)
         # A workspace that has a name by now stays when the container goes; so does one that somebody has just kept.
-        stays = not keep_workspace and _has_named_workspace(await _show(container))
+        stays = not keep_workspace and has_named_workspace(await shown(container))
         try:
             await container.delete(force=True, v=not keep_workspace)
         except aiodocker.DockerError as e:
@@ -160,8 +161,8 @@ class DockerBackend:
     async def alive(self, sandbox_id: str) -> bool:
         """See `Backend.alive`."""
         with _translated():
-            shown = await _show(self._container(sandbox_id))
-        return shown is not None and bool(shown["State"]["Running"])
+            said = await shown(self._container(sandbox_id))
+        return said is not None and bool(said["State"]["Running"])
 
     async def pause(self, sandbox_id: str) -> None:
         """See `Backend.pause`."""
@@ -172,6 +173,11 @@ class DockerBackend:
         """See `Backend.unpause`."""
         with _translated(), _unless_done("not paused", "not running"):
             await self._container(sandbox_id).unpause()
+
+    async def memory_used(self, sandbox_id: str) -> int | None:
+        """See `Backend.memory_used`."""
+        with _translated():
+            return await memory_used(self._container(sandbox_id))
 
     async def last_words(self, sandbox_id: str) -> str:
         """See `Backend.last_words`."""
@@ -253,20 +259,6 @@ class DockerBackend:
 
     def _container(self, sandbox_id: str) -> DockerContainer:
         return self._docker().containers.container(sandbox_id)
-
-
-async def _show(container: DockerContainer) -> dict[str, Any] | None:
-    try:
-        return await container.show()
-    except aiodocker.DockerError as e:
-        if e.status == 404:
-            return None
-        raise
-
-
-def _has_named_workspace(shown: dict[str, Any] | None) -> bool:
-    mounts = [] if shown is None else shown["HostConfig"].get("Mounts") or []
-    return any(mount.get("Source") for mount in mounts)
 
 
 @contextmanager

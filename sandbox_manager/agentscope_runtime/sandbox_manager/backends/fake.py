@@ -34,8 +34,10 @@ Hook = Callable[[str, str], Awaitable[None]]
 """Called with a step and a sandbox id (or image) before the step is done; may wait, and may raise to make it fail.
 
 The steps: `create`, `start`, `started` (running, and not told yet), `ready`, `heartbeat`, `alive`, `remove`,
-`pause`, `unpause`, `containers`, `image_id`.
+`pause`, `unpause`, `containers`, `image_id`, `memory_used`.
 """
+MEMORY = 100 << 20
+"""Bytes that each of its boxes is said to use."""
 
 
 async def _no_hook(step: str, name: str) -> None:
@@ -158,6 +160,11 @@ class FakeBackend:
         await self.hook("alive", sandbox_id)
         container = self.engine.containers.get(sandbox_id)
         return container is not None and container.running
+
+    async def memory_used(self, sandbox_id: str) -> int | None:
+        """See `Backend.memory_used`; always the same."""
+        await self.hook("memory_used", sandbox_id)
+        return MEMORY if await self.alive(sandbox_id) else None
 
     async def last_words(self, sandbox_id: str) -> str:
         """See `Backend.last_words`."""
