@@ -73,6 +73,13 @@ class SandboxStopping(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class SandboxStoppingElsewhere(SandboxStopping):
+    """The same, done by another manager, which tells of it and counts it."""
+
+    level: ClassVar[int] = logging.DEBUG
+
+
+@dataclass(frozen=True, slots=True)
 class SandboxRemoved(Event):
     """The container of a sandbox is gone, and its workspace."""
 

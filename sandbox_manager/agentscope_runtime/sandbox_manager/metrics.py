@@ -20,6 +20,7 @@ from agentscope_runtime.sandbox_manager.events import (
     LeaseGranted,
     LeaseResumed,
     LeaseSuspended,
+    ManagerSucceeded,
     OrphanRemoved,
     RefillDelayed,
     RemovalFailed,
@@ -29,6 +30,7 @@ from agentscope_runtime.sandbox_manager.events import (
     SandboxStarted,
     SandboxStartFailed,
     SandboxStopping,
+    StoreRebuilt,
 )
 
 CONNECTS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -52,6 +54,8 @@ CAUSES = {
     "was removed because its manager stopped": "shutdown",
     "ran an image that has been rebuilt": "stale",
     "could not be made what its lease asked for": "unfit",
+    "could not say that nobody had used it": "unfit",
+    "was being removed by a manager": "left_behind",
     "did not start": "start_failed",
 }
 """How the reasons of endings begin that are no deaths, and how they are called here: few words, so few time series."""
@@ -89,6 +93,8 @@ class Metrics:
             RefillDelayed: lambda e: self._pauses.labels(e.sandbox_type).inc(),
             RemovalFailed: lambda _: self._removal_failures.inc(),
             OrphanRemoved: lambda e: self._orphans.labels(e.what).inc(),
+            ManagerSucceeded: lambda _: self._succeeded.inc(),
+            StoreRebuilt: lambda _: self._rebuilt.inc(),
             BackendLost: lambda _: self._engine.set(0),
             BackendBack: lambda _: self._engine.set(1),
         }
@@ -152,6 +158,8 @@ class Metrics:
         self._engine.set(1)
         self._store = self._histogram("store_seconds", "Questions to the store, by verb", STORES, "verb")
         self._store_away = self._counter("store_unavailable", "Questions that the store did not serve")
+        self._succeeded = self._counter("managers_succeeded", "Dead managers whose work this one finished")
+        self._rebuilt = self._counter("store_rebuilds", "Times that an empty store was filled from the boxes")
         self._calls = self._histogram("call_seconds", "HTTP calls, until the answer begins", CALLS, "route", "method")
         self._answers = self._counter("answers", "HTTP answers", "route", "method", "status")
         self._problems = self._counter("problems", "Calls answered by a problem, by its code", "code")

@@ -11,7 +11,7 @@ import asyncio
 from agentscope_runtime.sandbox.errors import from_problem
 from agentscope_runtime.sandbox_manager.admission import Admission
 from agentscope_runtime.sandbox_manager.arrivals import Arrivals
-from agentscope_runtime.sandbox_manager.events import SandboxStopping
+from agentscope_runtime.sandbox_manager.events import SandboxStoppingElsewhere
 from agentscope_runtime.sandbox_manager.launcher import Launcher
 from agentscope_runtime.sandbox_manager.means import Means
 from agentscope_runtime.sandbox_manager.refill import Refill
@@ -57,7 +57,7 @@ class Neighbours:
                     self._round = asyncio.get_running_loop().call_later(WAKE_EVERY, self._wake_all)
 
     async def _stopped(self, news: Stopped) -> None:
-        event = SandboxStopping(news.sandbox_id, news.sandbox_type, news.key, news.reason, news.died)
+        event = SandboxStoppingElsewhere(news.sandbox_id, news.sandbox_type, news.key, news.reason, news.died)
         self._means.events.emit(event)
         if news.key is not None:
             self._arrivals.wake(news.key)

@@ -66,7 +66,7 @@ class Pool:
             boxes: For calls to boxes; without it, `use` is not possible (boxes in memory, in tests).
         """
         self._means = means
-        self.store, self.backend = means.store, means.backend
+        self.store, self.backend, self.membership = means.store, means.backend, means.membership
         self._boxes = boxes
         self._arrivals = Arrivals()
         self.admission = Admission(means.policy.queue_length)

@@ -62,6 +62,7 @@ async def test_a_session_is_seen_in_the_metrics(manager: Manager) -> None:
         assert seen[named("store_seconds_count", verb="claim")] == 1
         assert seen[named("store_up")] == 1
         assert seen[named("calls_running")] == 1  # this one
+        assert seen[named("leader")] == 1
         assert seen[named("queue_waiting")] == seen[named("sandboxes_limit")] == 0
         assert seen[named("process_resident_memory_bytes")[0].removeprefix("agentscope_"), frozenset()] > 1 << 20
         assert (await http.delete("/v1/leases", params={"session_id": "s1"})).status_code == 204

@@ -100,6 +100,7 @@ class _Everything:
 def _running(calls: int, pool: Pool) -> Iterator[Metric]:
     yield _gauge("calls_running", "HTTP calls that have begun and are not answered", {(): calls})
     yield _gauge("starts_queued", "Sandboxes that wait for their turn to be started", {(): pool.launcher.queued})
+    yield _gauge("leader", "Whether this manager refills, reaps and reconciles", {(): pool.membership.is_leader})
     queue = pool.admission.to_wire()
     yield _gauge("queue_waiting", "Calls that wait here for room", {(): queue.waiting})
     yield _gauge("queue_users", "Different users among them", {(): queue.users})
