@@ -39,7 +39,7 @@ LIST = (
 @pytest.fixture(scope="module")
 def server(make_server: Callable[..., Server]) -> Server:
     """A manager with two warm base sandboxes, and narrow bounds."""
-    bounds = {"SNAPSHOT_MAX_BYTES": "80MB", "SNAPSHOTS_PER_USER": "3"}
+    bounds = {"SNAPSHOT_MAX_BYTES": "80m", "SNAPSHOTS_PER_USER": "3"}
     return make_server(DEFAULT_SANDBOX_TYPE="base", POOL_SIZE="2", **bounds).wait_ready()
 
 
@@ -112,7 +112,7 @@ def test_what_cannot_be_kept_is_refused_and_leaves_nothing(server: Server) -> No
     """What is too large, too many, or cannot be read."""
     with BaseSandbox(base_url=server.url, bearer_token=server.key) as box:
         said(box, "truncate -s 10G hole")
-        with pytest.raises(SnapshotRefused, match="more than 80000000 bytes"):
+        with pytest.raises(SnapshotRefused, match="more than 83886080 bytes"):
             box.snapshot("large")
         said(box, "rm hole && printf x > locked && chmod 0 locked")
         with pytest.raises(FileError, match="/workspace/locked"):

@@ -39,6 +39,14 @@ def sized(value: object) -> object:
         raise ValueError(f"{text!r} is neither a number nor `base=2,browser=1` nor a JSON object") from error
 
 
+def bytes_of(value: object) -> object:
+    """Read `8g`, or bytes."""
+    try:
+        return parse_size(value) if isinstance(value, str) else value
+    except InvalidRequest as error:
+        raise ValueError(error.detail) from error
+
+
 def memory_of(value: object) -> object:
     """Read `8g`, bytes, or `80%` of what this machine has."""
     if not isinstance(value, str):

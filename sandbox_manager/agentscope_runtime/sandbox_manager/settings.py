@@ -12,14 +12,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import ByteSize, Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 # Passed on under their own names: whoever asks what can be set asks for these here.
 from agentscope_runtime.sandbox.places import default_state_dir as default_state_dir
 from agentscope_runtime.sandbox.places import is_loopback as is_loopback
 from agentscope_runtime.sandbox.types import plain_type
-from agentscope_runtime.sandbox_manager.setting_values import listed, memory_of, sized, split_domain
+from agentscope_runtime.sandbox_manager.setting_values import bytes_of, listed, memory_of, sized, split_domain
+from agentscope_runtime.sandbox_manager.snapshots.s3 import S3Place
 from agentscope_runtime.sandbox_manager.states import Limits
 from agentscope_runtime.sandbox_manager.stores.redis.address import client_for, composed
 
@@ -106,9 +107,14 @@ class Settings(BaseSettings):
     """What the boxes of the pool are known by: at least 32 characters, the same for all managers. Without one, it is
     made up and kept in Redis; set it, and `INSTALLATION`, if Redis may lose its data: nothing is rebuilt without."""
 
-    snapshot_max_bytes: Annotated[ByteSize, Field(ge=0)] = ByteSize(2 << 30)
-    """Bytes that one snapshot of a workspace may have: `2GiB`, or a number; 0 is no bound."""
-    snapshot_user_bytes: Annotated[ByteSize, Field(ge=0)] = ByteSize(10 << 30)
+    snapshot_url: str | None = None
+    """Bucket for snapshots of workspaces: `s3://bucket/prefix`; without one they are files in `state_dir`. Managers of
+    several hosts need one to have the same. Credentials and region are found as by all programs that use boto3."""
+    snapshot_endpoint: str | None = None
+    """Where the bucket is if not at Amazon's: `https://minio.example.org:9000`."""
+    snapshot_max_bytes: Annotated[int, Field(ge=0)] = 2 << 30
+    """Bytes that one snapshot may have: `2g`, or a number; 0 is no bound."""
+    snapshot_user_bytes: Annotated[int, Field(ge=0)] = 10 << 30
     """Bytes that all snapshots of one user may have; 0 is no bound."""
     snapshots_per_user: Annotated[int, Field(ge=0)] = 100
     """Snapshots that one user may have; 0 is no bound."""
@@ -130,6 +136,7 @@ class Settings(BaseSettings):
     _lists = field_validator("allowed_hosts", "default_sandbox_type", mode="before")(listed)
     _sizes = field_validator("pool_size", "max_sandboxes_by_type", mode="before")(sized)
     _memory = field_validator("max_sandbox_memory", mode="before")(memory_of)
+    _bytes = field_validator("snapshot_max_bytes", "snapshot_user_bytes", mode="before")(bytes_of)
 
     @field_validator("max_sandboxes_by_type")
     @classmethod
@@ -159,6 +166,14 @@ class Settings(BaseSettings):
         if value is not None and not value.is_file():
             raise ValueError(f"there is no file {value}")
         return value
+
+    @model_validator(mode="after")
+    def _one_bucket(self) -> Settings:
+        if self.snapshot_url is not None:
+            S3Place.of(self.snapshot_url, self.snapshot_endpoint)
+        elif self.snapshot_endpoint is not None:
+            raise ValueError("SNAPSHOT_ENDPOINT is where a bucket is: name it with SNAPSHOT_URL=s3://bucket/prefix")
+        return self
 
     @model_validator(mode="after")
     def _one_redis(self) -> Settings:

@@ -97,7 +97,7 @@ def create_app(
         clock: For the life of tickets and sessions.
 
     Raises:
-        SettingsError: There is no key, and others than this machine could call.
+        SettingsError: There is no key, and others than this machine could call; or something is not installed.
     """
 
     @asynccontextmanager
@@ -115,10 +115,11 @@ def create_app(
             await stack.enter_async_context(_in_background(counted.watch_loop()))
             app.state.memory_use = MemoryUse(serving.backend)
             stack.push_async_callback(app.state.memory_use.aclose)
-            app.state.snapshots = SnapshotKeeper(storage_of(settings), serving)
-            stack.push_async_callback(app.state.snapshots.storage.aclose)
+            app.state.snapshots = SnapshotKeeper(storage, serving)
+            stack.push_async_callback(storage.aclose)
             yield
 
+    storage = storage_of(settings)
     access, drain, counted = Access(settings, load_key(settings), clock), Drain(), Metrics()
     hosts, previews = Hosts(settings), PreviewHosts(settings.preview_domain)
     app = FastAPI(

@@ -97,10 +97,10 @@ class LocalSnapshots:
     def _list(self, user_id: str) -> list[Summary]:
         found = []
         with _failures(f"the snapshots of user {user_id!r}"):
-            for path in sorted(self._place(user_id).glob(f"*{SUFFIX}")):
+            for path in self._place(user_id).glob(f"*{SUFFIX}"):
                 with suppress(FileNotFoundError):  # it went while we looked
                     found.append(_summary(path))
-        return found
+        return sorted(found, key=lambda summary: summary.name)
 
     def _forget(self, key: SnapshotKey) -> None:
         with _failures(key):
