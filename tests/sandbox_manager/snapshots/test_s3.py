@@ -24,8 +24,8 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server
     """A server for one test, and short patience."""
     for name, value in KEYS.items():
         monkeypatch.setenv(name, value)
-    for name, value in {"CONNECT_WITHIN": 1, "ANSWER_WITHIN": 1, "ATTEMPTS": 1}.items():
-        monkeypatch.setattr(module, name, value)
+    for name in ("CONNECT_WITHIN", "ANSWER_WITHIN", "ATTEMPTS"):
+        monkeypatch.setattr(module, name, 1)
     with S3Server(tmp_path) as running:
         yield running
 
