@@ -6,6 +6,7 @@ import pytest
 from stores import ALICE, BOB, CAROL, DEATH, ENDING, claim, ids, leased, starting, states, warm
 
 from agentscope_runtime.sandbox.errors import SandboxDied, SandboxNotFound
+from agentscope_runtime.sandbox.wire import LeaseOptions
 from agentscope_runtime.sandbox_manager.states import Address, Census, LeaseKey, State
 from agentscope_runtime.sandbox_manager.stores import GivenBack, Store
 
@@ -107,6 +108,28 @@ async def test_a_dead_sandbox_leaves_its_lease_and_is_replaced(store: Store) -> 
     assert [record.sandbox_id for record in lease.sandboxes] == [browser]
     fresh = await warm(store)
     assert ids(await claim(store, ALICE, "base", "browser")) == [fresh, browser]
+
+
+async def test_the_last_that_is_forgotten_leaves_its_volume(store: Store) -> None:
+    """Said once, of what all of a lease shared, whoever goes last; a workspace of one's own is no volume."""
+    shared = LeaseOptions(shared_workspace=True)
+    begun = (await claim(store, ALICE, "base", "browser", options=shared, volume="vol-1")).begun
+    alone = await warm(store, "extra")
+    for sandbox_id in (alone, *(record.sandbox_id for record in begun)):
+        assert not await store.forget(sandbox_id), "it does not stop yet"
+        await store.mark_stopping(sandbox_id, ENDING)
+    first, second = (record.sandbox_id for record in begun)
+    assert [await store.forget(each) for each in (alone, first, second, second)] == [False, False, True, False]
+
+
+async def test_what_a_key_has_is_told_without_the_rest(store: Store) -> None:
+    """In its lease or promised to it; not what stops, and nobody else's."""
+    base, extra = await leased(store, ALICE, "base", "extra")
+    await leased(store, BOB, "base")
+    (browser,) = (await claim(store, ALICE, "browser")).begun
+    await store.mark_stopping(extra, ENDING)
+    assert {record.sandbox_id for record in await store.held(ALICE)} == {base, browser.sandbox_id}
+    assert await store.held(CAROL) == ()
 
 
 async def test_only_what_stops_is_forgotten(store: Store) -> None:

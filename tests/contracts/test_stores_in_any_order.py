@@ -40,7 +40,8 @@ class StoreMachine(PoolMachine):
     def claim(self, key: LeaseKey, types: list[str], ready_only: bool, life: float, data: st.DataObject) -> None:
         """A session asks for sandboxes."""
         options = data.draw(st.one_of(st.just(NO_OPTIONS), st.sampled_from(OPTIONS)))
-        drafts = {} if ready_only else {kind: replace(draft(kind), memory=MEMORY) for kind in types}
+        volume = draft().sandbox_id.replace("sbx", "vol") if options.shared_workspace else ""
+        drafts = {} if ready_only else {kind: replace(draft(kind), memory=MEMORY, volume=volume) for kind in types}
         wish = Wish(key, tuple(types), options, life)
         try:
             should = expect(self.records, wish, self.limits, MEMORY)
@@ -102,6 +103,8 @@ class StoreMachine(PoolMachine):
     @rule(key=keys, types=wanted)
     def leave(self, key: LeaseKey, types: list[str]) -> None:
         """A caller does not wait any longer."""
+        had = {one.sandbox_type: one for one in self.do(self.store.held(key))}
+        assert had == held(self.records, key)
         queues = {kind: list(queue) for kind, queue in self.queues.items()}
         given = self.do(self.store.give_back(key, types))
         self.check_given(given, key, types, queues, {})
@@ -234,7 +237,9 @@ class StoreMachine(PoolMachine):
         """A container is gone for good; how it ended is known all the same."""
         sandbox_id = self.pick(data, State.STOPPING)
         forgotten = (sandbox_id,) if sandbox_id in self.records else ()
-        self.do(self.store.forget(sandbox_id), forgotten=forgotten)
+        last = self.do(self.store.forget(sandbox_id), forgotten=forgotten)
+        volume = self.before[sandbox_id].volume if forgotten else ""
+        assert last is (bool(volume) and all(one.volume != volume for one in self.records.values()))
         self.gone.extend(forgotten)
         with pytest.raises(SandboxError):
             self.runner.run(self.store.get(sandbox_id))

@@ -100,6 +100,8 @@ class ProfileKeeper:
 
     async def look(self) -> None:
         """Save what browsers changed until now, and forget those that are no more."""
+        if not self._loans:
+            return  # to look at all sandboxes takes a while where there are many
         records = {record.sandbox_id: record for record in await self._store.sandboxes()}
         for sandbox_id, loan in list(self._loans.items()):
             record = records.get(sandbox_id)
@@ -154,6 +156,7 @@ class ProfileKeeper:
             raise InternalError(f"sandbox {record.sandbox_id} answered what is no profile: {e}") from e
 
     async def _refuse_without_browser(self, record: SandboxRecord) -> None:
-        kinds = [other.sandbox_type for other in await self._store.sandboxes() if other.key == record.key]
+        assert record.key is not None
+        kinds = sorted(other.sandbox_type for other in await self._store.held(record.key))
         if not any(self._kinds(kind).has_browser for kind in kinds):
             raise InvalidRequest(f"a profile is for browsers, and {', '.join(kinds)} has none")

@@ -96,9 +96,9 @@ class Retirement:
             await self._launcher.abort(sandbox_id)
             async with self._slots:
                 await until_gone(self._means, sandbox_id)
-            await insistently(lambda: self._means.store.forget(sandbox_id))
-            if record.volume:
-                await self._drop_volume(record.volume)
+            if await insistently(lambda: self._means.store.forget(sandbox_id)):
+                with suppress(SandboxError):  # then the reconciler finds the workspace that its lease shared
+                    await self._means.backend.remove_volume(record.volume)
             self._means.events.emit(SandboxRemoved(sandbox_id, record.sandbox_type))
         finally:
             del self._tasks[sandbox_id]
@@ -110,10 +110,3 @@ class Retirement:
                 await until_gone(self._means, record.sandbox_id, keep_workspace=record.restored)
         finally:
             del self._tasks[record.sandbox_id]
-
-    async def _drop_volume(self, volume: str) -> None:
-        """Remove the workspace that the sandboxes of a lease shared, with the last of them."""
-        if any(record.volume == volume for record in await insistently(self._means.store.sandboxes)):
-            return
-        with suppress(SandboxError):  # then the reconciler finds it
-            await self._means.backend.remove_volume(volume)

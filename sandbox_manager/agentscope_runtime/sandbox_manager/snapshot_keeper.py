@@ -114,9 +114,9 @@ class SnapshotKeeper:
 
     async def _is_filled_by_another(self, record: SandboxRecord) -> bool:
         """Tell whether another one of the lease has the same workspace, and fills it, or has filled it."""
-        if not record.volume:
+        if not record.volume or record.key is None:
             return False
-        sharing = [each for each in await self._pool.sandboxes() if each.volume == record.volume and each.in_lease]
+        sharing = [each for each in await self._pool.store.held(record.key) if each.in_lease]
         first = min(sharing, key=lambda each: (not each.restored, each.leased_at or 0.0, each.sandbox_id))
         return first.sandbox_id != record.sandbox_id
 

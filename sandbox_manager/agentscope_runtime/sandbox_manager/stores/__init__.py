@@ -205,8 +205,11 @@ class Store(Protocol):
         It leaves its lease, too; a lease without sandboxes is over.
         """
 
-    async def forget(self, sandbox_id: str) -> None:
-        """Drop the record of a STOPPING sandbox whose container is gone; its ending stays known for a while."""
+    async def forget(self, sandbox_id: str) -> bool:
+        """Drop the record of a STOPPING sandbox whose container is gone; its ending stays known for a while.
+
+        True if it was the last that had its `volume`: nobody needs that any more.
+        """
 
     # --- many managers
 
@@ -235,6 +238,9 @@ class Store(Protocol):
             SandboxNotFound: It is unknown, or ended in good order.
             SandboxDied: It ended while it was needed.
         """
+
+    async def held(self, key: LeaseKey) -> tuple[SandboxRecord, ...]:
+        """Return what a key has in its lease and what it is promised, in any order."""
 
     async def sandboxes(self) -> list[SandboxRecord]:
         """Return all records, STOPPING ones too, oldest first."""

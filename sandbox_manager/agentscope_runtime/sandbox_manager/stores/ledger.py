@@ -39,6 +39,7 @@ class Ledger:
         self._waiting: defaultdict[str, OrderedDict[LeaseKey, str]] = defaultdict(OrderedDict)  # STARTING, not tied
         self._counts: Counter[tuple[str, State]] = Counter()
         self._users: Counter[str] = Counter()
+        self._volumes: Counter[str] = Counter()  # how many have it
 
     # --- questions
 
@@ -104,6 +105,9 @@ class Ledger:
         if old is not None and old.state is not record.state and record.state not in MAY_BECOME[old.state]:
             raise AssertionError(f"{old.sandbox_id} cannot become {record.state.value} from {old.state.value}")
         self.records[record.sandbox_id] = record
+        self._volumes[record.volume] += 1
+        if old is not None:
+            self._lacks(old.volume)
         # One that only changes in other ways keeps its place in the queues.
         if old is None or (old.state, old.key, old.tied) != (record.state, record.key, record.tied):
             if old is not None:
@@ -130,9 +134,18 @@ class Ledger:
             record = replace(record, key=first, options=other.options)
         return self.put(record)
 
-    def drop(self, sandbox_id: str) -> None:
-        """Forget a STOPPING sandbox."""
-        self._count(self.records.pop(sandbox_id), -1)
+    def drop(self, sandbox_id: str) -> bool:
+        """Forget a STOPPING sandbox; return whether nobody has its volume any more."""
+        record = self.records.pop(sandbox_id)
+        self._count(record, -1)
+        return self._lacks(record.volume)
+
+    def _lacks(self, volume: str) -> bool:
+        """Count one less that has a volume; return whether it was the last."""
+        self._volumes[volume] -= 1
+        if last := not self._volumes[volume]:
+            del self._volumes[volume]
+        return last and bool(volume)
 
     def _count(self, record: SandboxRecord, by: int) -> None:
         self._counts[record.sandbox_type, record.state] += by

@@ -98,10 +98,8 @@ class MemoryStore:
             return Claim(begun=tuple(mine[kind] for kind in planned.begun), awaited=awaited, displaced=displaced)
         fresh = [kind for kind in wish.types if mine[kind].state is State.WARM]
         leased = {kind: self._lease(mine[kind], wish, planned, now) for kind in wish.types}
-        return Claim(
-            lease=Lease(wish.key, tuple(leased[kind] for kind in wish.types)),
-            granted=tuple(leased[kind] for kind in fresh),
-        )
+        lease = Lease(wish.key, tuple(leased[kind] for kind in wish.types))
+        return Claim(lease=lease, granted=tuple(leased[kind] for kind in fresh))
 
     async def give_back(self, key: LeaseKey, types: Sequence[str]) -> GivenBack:
         """See `Store.give_back`."""
@@ -193,11 +191,10 @@ class MemoryStore:
         self._stop(record, ending)
         return record
 
-    async def forget(self, sandbox_id: str) -> None:
+    async def forget(self, sandbox_id: str) -> bool:
         """See `Store.forget`."""
         record = self._all.records.get(sandbox_id)
-        if record is not None and record.state is State.STOPPING:
-            self._all.drop(sandbox_id)
+        return record is not None and record.state is State.STOPPING and self._all.drop(sandbox_id)
 
     # --- many managers: there is one, but its records may be of others whose place it has taken
 
@@ -237,6 +234,10 @@ class MemoryStore:
         if ending := self._departed.ending(sandbox_id):
             raise ending.to_error(sandbox_id)
         raise SandboxNotFound(f"there is no sandbox {sandbox_id}")
+
+    async def held(self, key: LeaseKey) -> tuple[SandboxRecord, ...]:
+        """See `Store.held`."""
+        return tuple(self._all.of(key).values())
 
     async def sandboxes(self) -> list[SandboxRecord]:
         """See `Store.sandboxes`."""

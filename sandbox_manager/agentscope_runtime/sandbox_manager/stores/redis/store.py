@@ -129,9 +129,8 @@ class RedisStore:
 
     async def give_back(self, key: LeaseKey, types: Sequence[str]) -> GivenBack:
         """See `Store.give_back`."""
-        return answers.given_back(
-            await self._said("give_back", key=dump_key(key), types=list(types), left=answers.ending_of(LEFT))
-        )
+        left = answers.ending_of(LEFT)
+        return answers.given_back(await self._said("give_back", key=dump_key(key), types=list(types), left=left))
 
     async def touch(self, sandbox_id: str, *, now: float) -> SandboxRecord:
         """See `Store.touch`."""
@@ -156,11 +155,8 @@ class RedisStore:
 
     async def end_lease(self, key: LeaseKey, ending: Ending) -> GivenBack:
         """See `Store.end_lease`."""
-        return answers.given_back(
-            await self._said(
-                "end_lease", key=dump_key(key), ending=answers.ending_of(ending), left=answers.ending_of(LEFT)
-            )
-        )
+        said, left = answers.ending_of(ending), answers.ending_of(LEFT)
+        return answers.given_back(await self._said("end_lease", key=dump_key(key), ending=said, left=left))
 
     # --- time
 
@@ -197,9 +193,9 @@ class RedisStore:
         """See `Store.mark_stopping`."""
         return answers.record(await self._said("mark_stopping", id=sandbox_id, ending=answers.ending_of(ending)))
 
-    async def forget(self, sandbox_id: str) -> None:
+    async def forget(self, sandbox_id: str) -> bool:
         """See `Store.forget`."""
-        await self._said("forget", id=sandbox_id)
+        return bool((await self._said("forget", id=sandbox_id)).get("last"))
 
     # --- many managers
 
@@ -234,6 +230,10 @@ class RedisStore:
     async def get(self, sandbox_id: str) -> SandboxRecord:
         """See `Store.get`."""
         return answers.found(sandbox_id, await self._said("get", id=sandbox_id))
+
+    async def held(self, key: LeaseKey) -> tuple[SandboxRecord, ...]:
+        """See `Store.held`."""
+        return answers.records(await self._said("held", key=dump_key(key)))
 
     async def sandboxes(self) -> list[SandboxRecord]:
         """See `Store.sandboxes`; read a few at once."""

@@ -1,6 +1,3 @@
 -- See `Store.forget`.
 local record = fetch(A.id)
-if record and record.state == 'stopping' then
-  drop(A.id)
-end
-return answer({})
+return answer({last = record and record.state == 'stopping' and drop(A.id)})

@@ -7,6 +7,7 @@
 --   held:KEY    kind -> ID                        waiting:KIND  keys that wait for any sandbox of a kind, oldest first
 --   free:STATE:KIND, free:STATE                   IDs that nobody has, oldest first
 --   counts      STATE:KIND -> how many            sums, users   of what has a container: how many, bytes, by user
+--   volumes     how many have each
 --   active, expiring, dormant, running            what is due when (`Ledger` says what these are)
 --   duty:MANAGER   IDs that it has to finish      endings, ended  why sandboxes ended, and in which order
 --   legacy:KIND+KEY, legacies, legacies_of:KEY    MCP servers of those that died
@@ -216,6 +217,18 @@ local function duty(old, new)
   end
 end
 
+-- How many have the volume of this one, which has it now, too (1), or no more (-1); nothing, if it has none.
+local function share(record, by)
+  if not record.volume then
+    return nil
+  end
+  local sum = call('HINCRBY', P .. 'volumes', record.volume, by)
+  if sum == 0 then
+    call('HDEL', P .. 'volumes', record.volume)
+  end
+  return sum
+end
+
 -- Record a sandbox as it is now.
 local function put(new)
   local id = new.sandbox_id
@@ -226,6 +239,12 @@ local function put(new)
   if not old then
     new.n = tostring(sequence())
     call('ZADD', P .. 'all', new.n, id)
+  end
+  if not old or old.volume ~= new.volume then
+    share(new, 1)
+    if old then
+      share(old, -1)
+    end
   end
   write(old, new)
   duty(old, new)
@@ -261,11 +280,14 @@ local function serve(record)
   return put(record)
 end
 
+-- Forget a sandbox; say whether nobody has its volume any more.
 local function drop(id)
   local record = fetch(id)
+  local last = share(record, -1) == 0
   count(record, -1)
   call('SREM', P .. 'duty:' .. (record.manager or ''), id)
   call('ZREM', P .. 'all', id)
   call('DEL', P .. 'r:' .. id)
   known[id] = false
+  return last
 end
