@@ -1,0 +1,2 @@
+-- See `Store.held`.
+return answer({records = held(A.key)})
