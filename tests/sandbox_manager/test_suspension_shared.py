@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 from fake_pool import ids, key
+from redis.asyncio import Redis
 from shared_pool import Town, eventually, town
 
 from agentscope_runtime.sandbox.errors import SandboxError
-from agentscope_runtime.sandbox_manager import reaper
+from agentscope_runtime.sandbox_manager import reaper, reconcile
 from agentscope_runtime.sandbox_manager.events import LeaseSuspended, ManagerSucceeded
 from agentscope_runtime.sandbox_manager.pool import Pool
 from agentscope_runtime.sandbox_manager.states import State
@@ -153,3 +154,24 @@ async def test_any_manager_thaws_what_one_has_frozen(tmp_path: Path) -> None:
         async with two.use(name):
             await asyncio.sleep(1.0)
             assert box.awake.is_set()
+
+
+async def test_a_redis_that_lost_everything_ends_what_is_suspended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is no box to ask whose a workspace is: it is removed, and its session begins anew."""
+    monkeypatch.setattr(reconcile, "AGE_GUARD", 0.0)
+    monkeypatch.setattr(reconcile, "EVERY", 0.2)
+    async with town(tmp_path) as t, two_managers(t, **SOON) as (one, two):
+        (name,) = ids(await one.connect(key(), ["base"]))
+        await has_state(two, name, State.SUSPENDED)
+        assert name in t.engine.contents
+        async with Redis.from_url(t.redis.url) as redis:
+            await redis.flushall()
+
+        async def gone() -> bool:
+            return not t.engine.loose and not t.engine.contents
+
+        await eventually(gone)
+        await serves(two)
+        assert ids(await two.connect(key(), ["base"])) != [name]
