@@ -261,3 +261,34 @@ def test_times_that_make_no_sense_are_refused(
     monkeypatch.setenv(name, value)
     with pytest.raises(ValidationError, match=says):
         Settings()
+
+
+def test_pools_that_are_sized_have_a_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One number is for each kind that is kept warm; without a hit ratio there is none."""
+    monkeypatch.setenv("DEFAULT_SANDBOX_TYPE", "base,browser")
+    assert Settings().pool_most() == {}
+    monkeypatch.setenv("POOL_HIT_RATIO", "0.99")
+    assert Settings().pool_most() == {"base": 20, "browser": 20}
+    monkeypatch.setenv("POOL_MAX", "base=5,gui_async=2")
+    assert Settings().pool_most() == {"base": 5, "gui": 2}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("POOL_HIT_RATIO", "1", "less than 1"),
+        ("POOL_HIT_RATIO", "0", "greater than 0"),
+        ("POOL_MAX", "2", "POOL_SIZE asks for 3 warm base sandboxes, POOL_MAX allows 2"),
+        ("POOL_MAX", "5000", "from 0 to 1024"),
+        ("POOL_MEMBER_MAX_SECONDS", "-1", "greater than or equal to 0"),
+    ],
+)
+def test_sizes_that_make_no_sense_are_refused(
+    name: str, value: str, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the start."""
+    monkeypatch.setenv("POOL_HIT_RATIO", "0.9")
+    monkeypatch.setenv("POOL_SIZE", "3")
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ValidationError, match=says):
+        Settings()

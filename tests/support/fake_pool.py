@@ -128,7 +128,7 @@ async def world(
     heartbeat = Heartbeat(means, pool.retirement)
     reaper = Reaper(means, pool.retirement, pool.suspension, pool.activity)
     succession = Succession(means, pool.retirement, pool.suspension, pool.launcher, pool.forget)
-    reconciler = Reconciler(means, pool.retirement, succession)
+    reconciler = Reconciler(means, pool.retirement, succession, pool.refill)
     watch = DeathWatch(means, pool.retirement, reconciler.look)
     runs: list[Callable[[], Awaitable[None]]] = [pool.refill.run, watch.run]
     if loops:

@@ -118,7 +118,7 @@ async def _end(pool: Pool, *, destroy: bool) -> None:
 @asynccontextmanager
 async def _background(pool: Pool, means: Means, others: Mapping[str, Loop]) -> AsyncIterator[None]:
     succession = Succession(means, pool.retirement, pool.suspension, pool.launcher, pool.forget)
-    reconciler = Reconciler(means, pool.retirement, succession)
+    reconciler = Reconciler(means, pool.retirement, succession, pool.refill)
     notes = LeaseNotes(means) if means.shared else None
     always: dict[str, Loop] = {
         "heartbeat": Heartbeat(means, pool.retirement, notes).run,
@@ -150,6 +150,9 @@ async def _background(pool: Pool, means: Means, others: Mapping[str, Loop]) -> A
 def _policy(settings: Settings) -> Policy:
     return Policy(
         targets=settings.pool_targets(),
+        hit_ratio=settings.pool_hit_ratio,
+        most=settings.pool_most(),
+        member_max_age=settings.pool_member_max_seconds,
         limits=settings.limits(),
         queue_length=settings.queue_length,
         parallel=settings.refill_parallel,

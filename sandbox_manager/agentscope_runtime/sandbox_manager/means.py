@@ -68,7 +68,13 @@ class Policy:
     """The rules of the pool; each is a setting, which says more."""
 
     targets: Mapping[str, int] = field(default_factory=dict)
-    """Free sandboxes to keep, by kind."""
+    """Free sandboxes to keep, by kind; with a hit ratio, the least."""
+    hit_ratio: float | None = None
+    """Share of sessions that shall find one ready; None keeps the targets."""
+    most: Mapping[str, int] = field(default_factory=dict)
+    """Most free sandboxes to keep for that, by kind."""
+    member_max_age: float = 0.0
+    """Seconds after which a free sandbox is replaced; 0 is never."""
     limits: Limits = field(default_factory=Limits)
     queue_length: int = 100
     """Calls that may wait for room at the same time."""

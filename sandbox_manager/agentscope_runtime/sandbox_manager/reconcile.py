@@ -17,8 +17,9 @@ from agentscope_runtime.sandbox_manager.backends import Found
 from agentscope_runtime.sandbox_manager.events import OrphanRemoved
 from agentscope_runtime.sandbox_manager.heartbeat import GONE
 from agentscope_runtime.sandbox_manager.means import Means
+from agentscope_runtime.sandbox_manager.refill import Refill
 from agentscope_runtime.sandbox_manager.retirement import Retirement
-from agentscope_runtime.sandbox_manager.states import Ending, SandboxRecord, State
+from agentscope_runtime.sandbox_manager.states import SandboxRecord
 from agentscope_runtime.sandbox_manager.succession import Succession
 
 EVERY = 15.0
@@ -27,7 +28,6 @@ AGE_GUARD = 30.0
 """Seconds of age below which nothing is removed without proof that its manager is dead: it may be about to be
 recorded, or to be removed by somebody else."""
 PARALLEL = 4
-STALE = Ending("ran an image that has been rebuilt since")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +89,11 @@ def difference(
 class Reconciler:
     """Looks at the engine at the start, on a cycle, and when there is reason to."""
 
-    def __init__(self, means: Means, retirement: Retirement, succession: Succession) -> None:
+    def __init__(self, means: Means, retirement: Retirement, succession: Succession, refill: Refill) -> None:
         self._means = means
         self._retirement = retirement
         self._succession = succession
+        self._refill = refill
         self.look = asyncio.Event()
         """Set it to have a look at once."""
 
@@ -126,7 +127,8 @@ class Reconciler:
         await self._succession.take_over(known.after)
         await self._succession.give_back(known.after)
         await self._forget_dead_managers(known.after)
-        await self._drop_stale(before)
+        if await self._refill.renewal.look(before):
+            self._refill.wake()
 
     def _difference(self, known: Known, found: Collection[Found]) -> Difference:
         means = self._means
@@ -163,11 +165,3 @@ class Reconciler:
     async def _forget_dead_managers(self, records: Iterable[SandboxRecord]) -> None:
         left = {thing.manager for thing in await self._means.backend.containers()}
         await self._means.membership.forget_dead(but=left | {record.manager for record in records})
-
-    async def _drop_stale(self, records: Iterable[SandboxRecord]) -> None:
-        free = [record for record in records if record.state is State.WARM and record.key is None and record.image_id]
-        for image in {record.image for record in free}:
-            current = await self._means.backend.image_id(image)
-            for record in free:
-                if record.image == image and current is not None and record.image_id != current:
-                    await self._retirement.retire(record.sandbox_id, STALE)

@@ -23,9 +23,11 @@ from agentscope_runtime.sandbox_manager.events import (
 )
 from agentscope_runtime.sandbox_manager.launcher import Launcher
 from agentscope_runtime.sandbox_manager.means import Means
+from agentscope_runtime.sandbox_manager.renewal import Renewal
 from agentscope_runtime.sandbox_manager.retirement import Retirement
 from agentscope_runtime.sandbox_manager.states import Census, Ending
 from agentscope_runtime.sandbox_manager.stores import StaleLeader
+from agentscope_runtime.sandbox_manager.targets import Targets
 
 FIRST_PAUSE, LAST_PAUSE = 0.5, 30.0
 """Seconds without a start for the pool after a failure: doubled with each in a row, give or take a fifth."""
@@ -72,6 +74,8 @@ class Refill:
         self._wake = asyncio.Event()
         self._failures: dict[str, Failures] = {}
         self._expected: set[str] = set()
+        self.targets = Targets(means)
+        self.renewal = Renewal(means)
 
     def expect(self, kinds: Iterable[str]) -> None:
         """Start one more of each kind, once: a session is about to ask for it."""
@@ -88,6 +92,7 @@ class Refill:
 
     def note(self, event: Event) -> None:
         """Subscribe to what happens: failures are counted, and everything is a reason to look again."""
+        self.targets.note(event)
         match event:
             case SandboxStartFailed(sandbox_type=kind, reason=reason):
                 self._count(kind, reason)
@@ -124,10 +129,12 @@ class Refill:
 
     async def _fill(self, fence: int) -> float | None:
         census = await self._means.store.census()
-        targets = self._means.policy.targets
-        pauses = []
-        for kind in targets.keys() | census.keys() | self._expected:
-            target = targets.get(kind, 0) + (kind in self._expected)
+        pauses = [pause] if (pause := self.targets.look(census)) is not None else []
+        for kind in self.targets.kinds | census.keys() | self._expected:
+            target = self.targets[kind] + (kind in self._expected)
+            if await self._has_renewed(kind, target, census.get(kind, Census())):
+                continue  # its end wakes us
+            target += bool(target) and self.renewal.due(kind)  # first its successor
             pause = await self._fill_kind(kind, target, census.get(kind, Census()), fence)
             if pause is not None:
                 pauses.append(pause)
@@ -155,9 +162,23 @@ class Refill:
                 self._means.events.emit(SandboxStartFailed("", kind, e.detail))
                 return None
             if not await self._means.store.record_start(draft, limits=self._means.policy.limits, fence=fence):
+                await self._make_way(kind)
                 return None  # a release makes room, and wakes us
             self._launcher.submit([draft])
         return None
+
+    async def _has_renewed(self, kind: str, target: int, census: Census) -> bool:
+        """Retire one that is to be replaced, if the pool is full without it."""
+        while census.ready > target and self.renewal.due(kind):
+            if await self._retirement.retire(*self.renewal.next(kind), if_free=True) is not None:
+                return True
+        return False
+
+    async def _make_way(self, kind: str) -> None:
+        """Retire one that is to be replaced, since there is no room for its successor beside it."""
+        while self.renewal.due(kind):
+            if await self._retirement.retire(*self.renewal.next(kind), if_free=True) is not None:
+                return
 
     def _count(self, kind: str, reason: str) -> None:
         failures = self._failures.setdefault(kind, Failures())
@@ -166,5 +187,5 @@ class Refill:
         failures.reason, failures.at = reason, now
         pause = min(FIRST_PAUSE * 2 ** min(failures.count - 1, 16), LAST_PAUSE) * (0.8 + 0.4 * self._jitter())
         failures.until = now + pause
-        if kind in self._means.policy.targets:
+        if kind in self.targets.kinds:
             self._means.events.emit(RefillDelayed(kind, failures.count, pause, reason))

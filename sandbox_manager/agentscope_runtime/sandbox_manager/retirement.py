@@ -30,9 +30,12 @@ class Retirement:
         self._slots = asyncio.Semaphore(PARALLEL)
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
-    async def retire(self, sandbox_id: str, ending: Ending) -> SandboxRecord | None:
-        """Take one sandbox out of use and destroy it; return its last record in use, None if it was out already."""
-        record = await self._means.store.mark_stopping(sandbox_id, ending)
+    async def retire(self, sandbox_id: str, ending: Ending, *, if_free: bool = False) -> SandboxRecord | None:
+        """Take one sandbox out of use and destroy it; return its last record in use, None if it was out already.
+
+        With `if_free`, only if nobody has it or is promised it.
+        """
+        record = await self._means.store.mark_stopping(sandbox_id, ending, if_free=if_free)
         if record is not None:
             self.destroy([record], ending)
         return record

@@ -20,6 +20,7 @@ from agentscope_runtime.sandbox.places import default_state_dir as default_state
 from agentscope_runtime.sandbox.places import is_loopback as is_loopback
 from agentscope_runtime.sandbox.types import plain_type
 from agentscope_runtime.sandbox_manager.setting_values import bytes_of, listed, memory_of, sized, split_domain
+from agentscope_runtime.sandbox_manager.sizing import DEEPEST
 from agentscope_runtime.sandbox_manager.snapshots.s3 import S3Place
 from agentscope_runtime.sandbox_manager.states import Limits
 from agentscope_runtime.sandbox_manager.stores.redis.address import client_for, composed
@@ -54,6 +55,14 @@ class Settings(BaseSettings):
     pool_size: Annotated[int | dict[str, int], NoDecode] = 1
     """Warm sandboxes to keep: one number for each default kind, or by kind (`base=2,browser=1`). One hides the start
     of the next session; each costs its idle memory (about 100 MiB base, 450 MiB browser)."""
+    pool_hit_ratio: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Share of sessions that shall find a sandbox ready: `0.99`. With one, each pool has the size that this takes, by
+    how sessions come and how long starts take, from `POOL_SIZE` to `POOL_MAX`, as far as memory goes."""
+    pool_max: Annotated[int | dict[str, int], NoDecode] = 20
+    """Most warm sandboxes to keep for the hit ratio: one number for each kind that is kept warm, or by kind."""
+    pool_member_max_seconds: Annotated[float, Field(ge=0)] = 0.0
+    """Seconds after which a warm sandbox that nobody took is replaced by a new one, one at a time; 0 is never. What
+    runs an image that has been rebuilt is replaced in any case."""
     max_sandbox_instances: Annotated[int, Field(ge=0)] = 0
     """Most sandboxes at once, over all kinds, warm ones included; 0 is no limit."""
     max_sandboxes_per_user: Annotated[int, Field(ge=0)] = 0
@@ -134,7 +143,7 @@ class Settings(BaseSettings):
     `XDG_STATE_HOME`, else `~/.local/state`."""
 
     _lists = field_validator("allowed_hosts", "default_sandbox_type", mode="before")(listed)
-    _sizes = field_validator("pool_size", "max_sandboxes_by_type", mode="before")(sized)
+    _sizes = field_validator("pool_size", "pool_max", "max_sandboxes_by_type", mode="before")(sized)
     _memory = field_validator("max_sandbox_memory", mode="before")(memory_of)
     _bytes = field_validator("snapshot_max_bytes", "snapshot_user_bytes", mode="before")(bytes_of)
 
@@ -190,7 +199,12 @@ class Settings(BaseSettings):
         given = self.pool_size.values() if isinstance(self.pool_size, dict) else (self.pool_size,)
         if any(size < 0 for size in given):
             raise ValueError("POOL_SIZE cannot be negative")
-        targets = self.pool_targets()
+        targets, most = self.pool_targets(), self.pool_most()
+        if any(not 0 <= size <= DEEPEST for size in most.values()):
+            raise ValueError(f"POOL_MAX is from 0 to {DEEPEST}")
+        for kind, size in most.items():
+            if targets.get(kind, 0) > size:
+                raise ValueError(f"POOL_SIZE asks for {targets[kind]} warm {kind} sandboxes, POOL_MAX allows {size}")
         total = sum(targets.values())
         for kind, limit in self.max_sandboxes_by_type.items():
             if targets.get(kind, 0) > limit > 0:
@@ -235,12 +249,23 @@ class Settings(BaseSettings):
 
     def pool_targets(self) -> dict[str, int]:
         """Return how many warm sandboxes of each kind to keep; `base_async` is the kind `base`, and adds to it."""
-        if not isinstance(self.pool_size, dict):
-            return dict.fromkeys(map(plain_type, self.default_sandbox_type), self.pool_size)
-        targets: Counter[str] = Counter()
-        for name, size in self.pool_size.items():
-            targets[plain_type(name)] += size
-        return dict(targets)
+        return self._by_kind(self.pool_size)
+
+    def pool_most(self) -> dict[str, int]:
+        """Return how many warm sandboxes of each kind to keep at most, for the hit ratio; nothing without one."""
+        if self.pool_hit_ratio is None:
+            return {}
+        if isinstance(self.pool_max, dict):
+            return self._by_kind(self.pool_max)
+        return dict.fromkeys(self.pool_targets(), self.pool_max)
+
+    def _by_kind(self, sizes: int | dict[str, int]) -> dict[str, int]:
+        if not isinstance(sizes, dict):
+            return dict.fromkeys(map(plain_type, self.default_sandbox_type), sizes)
+        summed: Counter[str] = Counter()
+        for name, size in sizes.items():
+            summed[plain_type(name)] += size
+        return dict(summed)
 
     def redacted(self) -> dict[str, str]:
         """Return the settings by variable name, as text, without secrets."""

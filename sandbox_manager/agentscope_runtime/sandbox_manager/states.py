@@ -281,3 +281,5 @@ class Census:
     stopping: int = 0
     unclaimed: int = 0
     """STARTING or WARM and promised to nobody: what the pool's target is about."""
+    taken: int = field(default=0, compare=False)
+    """Times that a session was given one, or the promise of one, that the pool could have had ready; it only grows."""

@@ -40,7 +40,7 @@ class Tally:
         """Return how the pool stands, by kind."""
         census = await self._means.store.census()
         policy = self._means.policy
-        kinds = sorted({*census, *policy.targets, *self._hits, *self._misses})
+        kinds = sorted({*census, *self._refill.targets.kinds, *self._hits, *self._misses})
         return wire.PoolReport(
             limit=policy.limits.total,
             limits=wire.PoolLimits(**dataclasses.asdict(policy.limits)),
@@ -51,7 +51,7 @@ class Tally:
     def _status(self, kind: str, census: dict[str, Census]) -> wire.PoolStatus:
         count = census.get(kind, Census())
         return wire.PoolStatus(
-            target=self._means.policy.targets.get(kind, 0),
+            target=self._refill.targets[kind],
             ready=count.ready,
             starting=count.starting,
             leased=count.leased,

@@ -199,8 +199,10 @@ class Store(Protocol):
 
     # --- endings
 
-    async def mark_stopping(self, sandbox_id: str, ending: Ending) -> SandboxRecord | None:
+    async def mark_stopping(self, sandbox_id: str, ending: Ending, *, if_free: bool = False) -> SandboxRecord | None:
         """Take a sandbox out of use; return the record as it was before, None if it was out already.
+
+        With `if_free` it is done only to one that nobody has, and that is promised to nobody.
 
         It leaves its lease, too; a lease without sandboxes is over.
         """

@@ -6,7 +6,7 @@ No verb of the store needs to look at all records: what one costs depends on the
 from __future__ import annotations
 
 from collections import Counter, OrderedDict, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import chain
 
@@ -40,6 +40,7 @@ class Ledger:
         self._counts: Counter[tuple[str, State]] = Counter()
         self._users: Counter[str] = Counter()
         self._volumes: Counter[str] = Counter()  # how many have it
+        self._taken: Counter[str] = Counter()
 
     # --- questions
 
@@ -85,6 +86,13 @@ class Ledger:
         """Count, by kind."""
         return {kind: self._census(kind) for kind in {kind for (kind, _), count in self._counts.items() if count}}
 
+    def count_taken(self, records: Iterable[SandboxRecord]) -> None:
+        """Count what a key is about to get; what it has already, and what the pool could not have had, is no matter."""
+        for record in records:
+            assert record.key is not None
+            if not record.options.needs_own and record.sandbox_type not in self._held.get(record.key, {}):
+                self._taken[record.sandbox_type] += 1
+
     def _census(self, kind: str) -> Census:
         ready, unclaimed_starts = len(self._free[kind, State.WARM]), len(self._free[kind, State.STARTING])
         return Census(
@@ -95,6 +103,7 @@ class Ledger:
             suspended=self._counts[kind, State.SUSPENDED],
             stopping=self._counts[kind, State.STOPPING],
             unclaimed=ready + unclaimed_starts,
+            taken=self._taken[kind],
         )
 
     # --- changes

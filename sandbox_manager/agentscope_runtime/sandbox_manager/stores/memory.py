@@ -92,6 +92,7 @@ class MemoryStore:
         if planned is None:
             return Claim()
         displaced = self._stop_all(planned.displaced, DISPLACED)
+        self._all.count_taken(planned.records)
         mine = {record.sandbox_type: self._all.put(record) for record in planned.records}
         if not planned.ready:
             awaited = tuple(mine[kind] for kind in wish.types if mine[kind].state in (State.STARTING, State.SUSPENDING))
@@ -183,10 +184,10 @@ class MemoryStore:
 
     # --- endings
 
-    async def mark_stopping(self, sandbox_id: str, ending: Ending) -> SandboxRecord | None:
+    async def mark_stopping(self, sandbox_id: str, ending: Ending, *, if_free: bool = False) -> SandboxRecord | None:
         """See `Store.mark_stopping`."""
         record = self._all.records.get(sandbox_id)
-        if record is None or record.state is State.STOPPING:
+        if record is None or record.state is State.STOPPING or (if_free and record.key is not None):
             return None
         self._stop(record, ending)
         return record

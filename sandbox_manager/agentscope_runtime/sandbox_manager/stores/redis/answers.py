@@ -110,6 +110,7 @@ def census(counts: Mapping[str, int]) -> Census:
         suspended=counts.get("suspended", 0),
         stopping=counts.get("stopping", 0),
         unclaimed=ready + counts["free_starting"],
+        taken=counts.get("taken", 0),
     )
 
 

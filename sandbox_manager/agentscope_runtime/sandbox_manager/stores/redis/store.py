@@ -189,9 +189,10 @@ class RedisStore:
 
     # --- endings
 
-    async def mark_stopping(self, sandbox_id: str, ending: Ending) -> SandboxRecord | None:
+    async def mark_stopping(self, sandbox_id: str, ending: Ending, *, if_free: bool = False) -> SandboxRecord | None:
         """See `Store.mark_stopping`."""
-        return answers.record(await self._said("mark_stopping", id=sandbox_id, ending=answers.ending_of(ending)))
+        end = answers.ending_of(ending)
+        return answers.record(await self._said("mark_stopping", id=sandbox_id, ending=end, if_free=if_free))
 
     async def forget(self, sandbox_id: str) -> bool:
         """See `Store.forget`."""

@@ -8,6 +8,15 @@ for at = 1, #flat, 2 do
   end
 end
 for kind, numbers in pairs(counts) do
+  local had = numbers.taken
+  numbers.taken = nil
+  if next(numbers) == nil then
+    counts[kind] = nil
+  else
+    numbers.taken = had
+  end
+end
+for kind, numbers in pairs(counts) do
   numbers.free_warm = call('ZCARD', P .. 'free:warm:' .. kind)
   numbers.free_starting = call('ZCARD', P .. 'free:starting:' .. kind)
 end

@@ -137,6 +137,14 @@ if #begun > 0 then
 end
 
 -- From here on it goes well.
+if not A.own then
+  for _, record in ipairs(taken) do
+    call('HINCRBY', P .. 'counts', 'taken:' .. record.sandbox_type, 1)
+  end
+  for _, kind in ipairs(absent) do
+    call('HINCRBY', P .. 'counts', 'taken:' .. kind, 1)
+  end
+end
 local displaced = stop_all(order, A.displaced)
 local function agreed(record)
   if record.options == (A.options or nil) then
