@@ -8,6 +8,7 @@ import pytest
 from stores import ALICE, BOB, CAROL, ENDING, NONE, claim, draft, ids, leased, starting, states, suspended, warm
 
 from agentscope_runtime.sandbox.errors import PoolExhausted, QuotaExceeded
+from agentscope_runtime.sandbox.wire import LeaseOptions
 from agentscope_runtime.sandbox_manager.states import LeaseKey, Limits, State, Wish
 from agentscope_runtime.sandbox_manager.stores import Claim, StaleLeader, Store
 
@@ -139,3 +140,34 @@ async def test_a_leader_of_before_is_refused(store: Store) -> None:
     assert len(await store.sandboxes()) == 3
     assert len(await store.trim("base", keep=0, ending=ENDING, fence=3)) == 3
     assert (await states(store))[free] is State.STOPPING
+
+
+async def test_what_sessions_take_of_the_pool_is_counted_for_ever(store: Store) -> None:
+    """Warm, starting and not begun alike, once each; not what is held already, or was made for a lease of its own."""
+    await warm(store)
+    await claim(store, ALICE, "base")
+    await claim(store, ALICE, "base")
+    await starting(store)
+    await claim(store, BOB, "base")
+    await claim(store, CAROL, "base", "browser")
+    own = LeaseOptions(shared_workspace=True)
+    await claim(store, ELSEWHERE, "base", options=own, volume="vol-1")
+    assert {kind: count.taken for kind, count in (await store.census()).items()} == {"base": 3, "browser": 1}
+    for key in (ALICE, BOB, CAROL):
+        await store.end_lease(key, ENDING)
+    with pytest.raises(QuotaExceeded):
+        await claim(store, ELSEWHERE, "browser", limits=Limits(per_user=1))
+    assert (await store.census())["base"].taken == 3
+
+
+async def test_a_free_one_can_be_stopped_unless_somebody_was_faster(store: Store) -> None:
+    """Promised or leased it stays, whatever the caller believed."""
+    free, taken = await warm(store), await warm(store, "browser")
+    await claim(store, ALICE, "browser")
+    promised = (await claim(store, BOB, "gui")).awaited[0].sandbox_id
+    before = await store.get(free)
+    assert await store.mark_stopping(free, ENDING, if_free=True) == before
+    assert await store.mark_stopping(free, ENDING, if_free=True) is None
+    assert await store.mark_stopping(taken, ENDING, if_free=True) is None
+    assert await store.mark_stopping(promised, ENDING, if_free=True) is None
+    assert (await store.get(taken)).state is State.LEASED

@@ -50,7 +50,7 @@ async def test_a_rebuilt_image_drains_the_old_members() -> None:
         leased = ids(await w.pool.connect(key(), ["base"]))
         await filled(w, ready=2)
         old = await free(w)
-        w.backend.engine.images["image-base"] = "sha256:rebuilt"
+        w.backend.engine.revision += 1
         for _ in range(60):
             await asyncio.sleep(1)
             assert len(await free(w)) >= 2
@@ -84,7 +84,7 @@ async def test_a_successor_that_does_not_start_leaves_the_old_one() -> None:
         await filled(w, ready=2)
         old = await free(w)
         w.script.broken["ready"] = StartFailed("the new image is broken")
-        w.backend.engine.images["image-base"] = "sha256:rebuilt"
+        w.backend.engine.revision += 1
         await asyncio.sleep(120)
         assert await free(w) == old
         w.script.broken.clear()

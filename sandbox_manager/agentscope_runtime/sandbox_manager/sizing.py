@@ -98,7 +98,7 @@ class Demand:
         self._outstanding: deque[float] = deque()  # when each order will be ready, soonest first
         self._seen: list[float] = []  # by how many were outstanding when a session came: how often, faded
         self._unit = 1.0  # what a session of this moment adds to _seen: it grows instead of all else fading
-        self._unit_at = 0.0
+        self._unit_at: float | None = None
 
     def started(self, took: float) -> None:
         """Take note of a start, and the seconds that it took."""
@@ -109,9 +109,9 @@ class Demand:
         """Take note of a session, at a time that is not before that of the one before."""
         while self._outstanding and self._outstanding[0] <= now:
             self._outstanding.popleft()
-        depth = min(len(self._outstanding), DEEPEST)
+        depth, unit = min(len(self._outstanding), DEEPEST), self._unit_of(now)
         self._seen.extend([0.0] * (depth + 1 - len(self._seen)))
-        self._seen[depth] += self._unit_of(now)
+        self._seen[depth] += unit
         self._long.add(now)
         self._short.add(now)
 
@@ -144,8 +144,11 @@ class Demand:
         return len(self._seen)  # but for rounding, it was reached
 
     def _unit_of(self, now: float) -> float:
-        self._unit *= math.exp2(max(0.0, now - self._unit_at) / LONG)
-        self._unit_at = max(self._unit_at, now)
+        passed = 0.0 if self._unit_at is None else max(0.0, now - self._unit_at)
+        self._unit_at = now if self._unit_at is None else max(self._unit_at, now)
+        if passed > 100 * LONG:  # nothing of it is left that would count
+            self._seen, self._unit = [], 1.0
+        self._unit *= math.exp2(min(passed, 100 * LONG) / LONG)
         if self._unit > 1e100:
             self._seen = [often / self._unit for often in self._seen]
             self._unit = 1.0
