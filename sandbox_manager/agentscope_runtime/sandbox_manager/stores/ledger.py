@@ -6,7 +6,7 @@ No verb of the store needs to look at all records: what one costs depends on the
 from __future__ import annotations
 
 from collections import Counter, OrderedDict, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain
 
@@ -86,13 +86,6 @@ class Ledger:
         """Count, by kind."""
         return {kind: self._census(kind) for kind in {kind for (kind, _), count in self._counts.items() if count}}
 
-    def count_taken(self, records: Iterable[SandboxRecord]) -> None:
-        """Count what a key is about to get; what it has already, and what the pool could not have had, is no matter."""
-        for record in records:
-            assert record.key is not None
-            if not record.options.needs_own and record.sandbox_type not in self._held.get(record.key, {}):
-                self._taken[record.sandbox_type] += 1
-
     def _census(self, kind: str) -> Census:
         ready, unclaimed_starts = len(self._free[kind, State.WARM]), len(self._free[kind, State.STARTING])
         return Census(
@@ -133,6 +126,13 @@ class Ledger:
         if record.key is not None:
             self._time(record.key)
         return record
+
+    def promise(self, record: SandboxRecord) -> SandboxRecord:
+        """Record a sandbox that its key has, or gets; what it did not have, and the pool could have had, is counted."""
+        assert record.key is not None
+        if not record.options.needs_own and record.sandbox_type not in self._held.get(record.key, {}):
+            self._taken[record.sandbox_type] += 1
+        return self.put(record)
 
     def serve(self, record: SandboxRecord) -> SandboxRecord:
         """Put a WARM sandbox where it is wanted most: with the key that waits longest for its kind, if there is one."""

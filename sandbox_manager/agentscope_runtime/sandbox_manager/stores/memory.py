@@ -92,8 +92,7 @@ class MemoryStore:
         if planned is None:
             return Claim()
         displaced = self._stop_all(planned.displaced, DISPLACED)
-        self._all.count_taken(planned.records)
-        mine = {record.sandbox_type: self._all.put(record) for record in planned.records}
+        mine = {record.sandbox_type: self._all.promise(record) for record in planned.records}
         if not planned.ready:
             awaited = tuple(mine[kind] for kind in wish.types if mine[kind].state in (State.STARTING, State.SUSPENDING))
             return Claim(begun=tuple(mine[kind] for kind in planned.begun), awaited=awaited, displaced=displaced)
