@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from typing import Never
 
 import pytest
 from fake_pool import World, key, world
 from virtual_time import settle, virtual
 
-from agentscope_runtime.sandbox.errors import BackendUnavailable, SandboxDied
+from agentscope_runtime.sandbox.errors import BackendUnavailable, SandboxDied, StoreUnavailable
 from agentscope_runtime.sandbox_manager.backends import Unreachable, WatchBegins, WatchLost
 from agentscope_runtime.sandbox_manager.events import BackendBack, BackendLost, SandboxSilent
+from agentscope_runtime.sandbox_manager.heartbeat import Heartbeat
+from agentscope_runtime.sandbox_manager.known import Known
 from agentscope_runtime.sandbox_manager.means import Policy
+from agentscope_runtime.sandbox_manager.membership import Alone
 from agentscope_runtime.sandbox_manager.states import SandboxRecord
 
 POLICY = Policy(targets={"base": 1}, watchdog=60.0, idle_timeout=10_000.0)
+
+
+class Follows(Alone):
+    """Another manager leads."""
+
+    is_leader = False
 
 
 def deaf(w: World, sandbox_id: str) -> None:
@@ -138,3 +149,52 @@ async def test_a_lost_watch_is_told_once_and_what_was_missed_is_looked_up() -> N
         assert len(w.happenings(BackendBack)) == 1
         assert box not in await w.records()
         assert (await w.pool.report()).types["base"].ready == 1
+
+
+@virtual
+async def test_boxes_are_spoken_to_while_the_store_is_away() -> None:
+    """By who led, to all that it knew of, and by everybody else, to what was used through them: none ends itself."""
+    async with world(POLICY, loops=False) as w:
+        await settle()
+        lease = await w.pool.connect(key(), ["base"])
+        await settle()
+        await w.heartbeat.beat()
+        follower = Heartbeat(replace(w.means, membership=Follows(), known=Known()), w.pool.retirement)
+        follower._means.known.note(lease.sandboxes[0])
+        w.script.seen.clear()
+        await follower.beat()
+        assert w.script.seen["heartbeat"] == 0, "another one leads, and does it"
+
+        async def away() -> Never:
+            raise StoreUnavailable("away")
+
+        w.means.store.sandboxes = w.means.store.census = away  # type: ignore[method-assign]
+        await w.heartbeat.beat()
+        assert w.script.seen["heartbeat"] == 2
+        await follower.beat()
+        assert w.script.seen["heartbeat"] == 3
+        del w.means.store.sandboxes, w.means.store.census
+
+
+@virtual
+async def test_a_box_that_ends_while_the_store_is_away_is_dealt_with_after_that() -> None:
+    """That it is gone cannot be recorded now; the other boxes are spoken to nevertheless."""
+    async with world(POLICY, loops=False) as w:
+        await settle()
+        lease = await w.pool.connect(key(), ["base"])
+        await settle()
+        await w.heartbeat.beat()
+        (name,) = (record.sandbox_id for record in lease.sandboxes)
+        await w.backend.die(name, quietly=True)
+
+        async def away(*_: object, **__: object) -> Never:
+            raise StoreUnavailable("away")
+
+        kept = w.means.store.get
+        w.means.store.get = away  # type: ignore[method-assign]
+        await w.heartbeat.beat()
+        w.means.store.get = kept  # type: ignore[method-assign]
+        assert name in await w.records()
+        await w.heartbeat.beat()
+        await settle()
+        assert name not in await w.records()
