@@ -17,7 +17,7 @@ from schemathesis.specs.openapi.checks import response_schema_conformance, statu
 CHECKS = [not_a_server_error, status_code_conformance, response_schema_conformance]
 EXAMPLES = 25
 """Of each call. More find more, and the first ones find most: raise it when a call is new."""
-SLOW = {"/v1/sandboxes/{sandbox_id}/files/watch"}
+SLOW = {"/v1/sandboxes/{sandbox_id}/files/watch", "/v1/events"}
 """Streams without an end: they are asked with one."""
 
 

@@ -14,6 +14,7 @@ from redis_server import RedisServer
 from agentscope_runtime.sandbox_manager.backends import Owner
 from agentscope_runtime.sandbox_manager.backends.fake import FakeBackend, FakeEngine
 from agentscope_runtime.sandbox_manager.events import Event
+from agentscope_runtime.sandbox_manager.feed import Feed
 from agentscope_runtime.sandbox_manager.lifespan import running
 from agentscope_runtime.sandbox_manager.pool import Pool
 from agentscope_runtime.sandbox_manager.settings import Settings
@@ -31,6 +32,8 @@ class Town:
         self.redis = redis
         self.engine = FakeEngine()
         self.happened: list[Event] = []
+        self.feeds: list[Feed] = []
+        """Of each manager, in the order of their starts."""
         self._folder = folder
         self._stack = stack
         self._managers = 0
@@ -39,6 +42,7 @@ class Town:
     async def manager(self, **settings: object) -> AsyncIterator[Pool]:
         """Run one more manager."""
         self._managers += 1
+        self.feeds.append(Feed())
         # The engine outlives every manager: this backend is closed with the town.
         backend = FakeBackend(Owner(INSTALLATION, f"backend-{self._managers}"), engine=self.engine)
         self._stack.push_async_callback(backend.aclose)
@@ -51,7 +55,7 @@ class Town:
             "pool_size": 0,
             **settings,
         }
-        async with running(Settings(**values), backend=backend) as pool:  # type: ignore[arg-type]
+        async with running(Settings(**values), backend=backend, feed=self.feeds[-1]) as pool:  # type: ignore[arg-type]
             with pool.events.subscribed(self.happened.append):
                 yield pool
 

@@ -16,6 +16,7 @@ from agentscope_runtime.sandbox_manager.membership import LocalMembership, Membe
 from agentscope_runtime.sandbox_manager.settings import Settings
 from agentscope_runtime.sandbox_manager.stores import Store
 from agentscope_runtime.sandbox_manager.stores.memory import MemoryStore
+from agentscope_runtime.sandbox_manager.stores.redis.channel import RedisChannel
 from agentscope_runtime.sandbox_manager.stores.redis.link import RedisLink
 from agentscope_runtime.sandbox_manager.stores.redis.shelf import RedisShelf
 from agentscope_runtime.sandbox_manager.stores.redis.store import RedisStore
@@ -30,6 +31,8 @@ class Standing:
     membership: Membership
     shelf: RedisShelf | None = None
     """Where managers that share a pool find each other's links and sign-ins; None for a manager alone."""
+    channel: RedisChannel | None = None
+    """Where they tell each other what happens; None for a manager alone."""
 
 
 @asynccontextmanager
@@ -63,4 +66,5 @@ async def _among_others(settings: Settings, link: RedisLink, manager: str) -> St
         RedisStore(link, installation, manager),
         RedisMembership(link, installation, manager),
         RedisShelf(link, installation),
+        RedisChannel(link, installation),
     )

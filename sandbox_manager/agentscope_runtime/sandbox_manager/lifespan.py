@@ -9,12 +9,13 @@ import logging
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from agentscope_runtime.sandbox_manager.backends import Backend, Owner
 from agentscope_runtime.sandbox_manager.background import Leading, Loop, looping
 from agentscope_runtime.sandbox_manager.box import Boxes, box_session
-from agentscope_runtime.sandbox_manager.events import Events, log_event
+from agentscope_runtime.sandbox_manager.events import Events, Subscriber, log_event
 from agentscope_runtime.sandbox_manager.heartbeat import DeathWatch, Heartbeat
 from agentscope_runtime.sandbox_manager.joining import joined
 from agentscope_runtime.sandbox_manager.kinds import registered_kinds
@@ -32,11 +33,13 @@ from agentscope_runtime.sandbox_manager.settings import Settings
 from agentscope_runtime.sandbox_manager.snapshot_keeper import SnapshotKeeper
 from agentscope_runtime.sandbox_manager.snapshot_place import storage_of
 from agentscope_runtime.sandbox_manager.stores import Store
+from agentscope_runtime.sandbox_manager.stores.redis.channel import RedisChannel
 from agentscope_runtime.sandbox_manager.stores.timed import timed
 from agentscope_runtime.sandbox_manager.succession import Succession
 from agentscope_runtime.sandbox_manager.undertaker import undertaker
 
 if TYPE_CHECKING:  # a program that embeds a manager has no use for counters, and loads none
+    from agentscope_runtime.sandbox_manager.feed import Feed
     from agentscope_runtime.sandbox_manager.metrics import Metrics
 
 logger = logging.getLogger(__name__)
@@ -52,6 +55,7 @@ async def running(
     backend: Backend | None = None,
     store: Store | None = None,
     metrics: Metrics | None = None,
+    feed: Feed | None = None,
 ) -> AsyncIterator[Pool]:
     """Run a manager while the context is open.
 
@@ -63,6 +67,7 @@ async def running(
         backend: Instead of the one that the settings name; the caller closes it.
         store: Instead of the one that the settings name; the caller closes it.
         metrics: Told of what happens, and of how long the store takes.
+        feed: Told of what happens, here and at other managers.
     """
     async with AsyncExitStack() as stack:
         manager = f"mgr-{secrets.token_hex(8)}"
@@ -77,10 +82,12 @@ async def running(
         session = await stack.enter_async_context(box_session())
         boxes = Boxes(session)
         store = store or standing.store
-        subscribers = [log_event]
+        subscribers: list[Subscriber] = [log_event]
         if metrics is not None:
             store = timed(store, metrics.store)
             subscribers.append(metrics.note)
+        if feed is not None:
+            subscribers.append(feed.of(manager))
         means = Means(
             store=store,
             backend=backend,
@@ -103,7 +110,8 @@ async def running(
         means.outfitters.append(Resolution(pool))
         means.outfitters.append(McpServers(pool))
         try:
-            async with _background(pool, means, {"profiles": keeper.run, "snapshots": snapshots.run}):
+            loops = {"profiles": keeper.run, "snapshots": snapshots.run, **_sharing(feed, standing.channel, manager)}
+            async with _background(pool, means, loops):
                 yield pool
         finally:
             await _end(pool, destroy=settings.auto_cleanup)
@@ -113,6 +121,13 @@ async def _end(pool: Pool, *, destroy: bool) -> None:
     left = await pool.aclose(destroy=destroy, within=DESTROY_WITHIN)
     if left:
         logger.warning("%d sandboxes could not be removed; another manager, or their watchdogs will end them", left)
+
+
+def _sharing(feed: Feed | None, channel: RedisChannel | None, manager: str) -> dict[str, Loop]:
+    """Return what lets those who watch at one manager see what happens at the others."""
+    if feed is None or channel is None:
+        return {}
+    return {"telling": partial(feed.tell, channel), "hearing": partial(feed.hear, channel, manager)}
 
 
 @asynccontextmanager

@@ -15,6 +15,7 @@ from agentscope_runtime.sandbox_manager.api import (
     cdp,
     commands,
     desktop,
+    events,
     files,
     health,
     kernels,
@@ -40,6 +41,7 @@ from agentscope_runtime.sandbox_manager.api.metrics import Counted
 from agentscope_runtime.sandbox_manager.api.port_places import PreviewHosts
 from agentscope_runtime.sandbox_manager.api.previews import Previews
 from agentscope_runtime.sandbox_manager.api.turns import Turns
+from agentscope_runtime.sandbox_manager.feed import Feed
 from agentscope_runtime.sandbox_manager.keys import load_key
 from agentscope_runtime.sandbox_manager.memory_use import MemoryUse
 from agentscope_runtime.sandbox_manager.metrics import Metrics
@@ -61,6 +63,7 @@ ROUTERS = (
     health.router,
     leases.router,
     metrics.router,
+    events.router,
     sandboxes.router,
     tools.router,
     files.router,
@@ -105,10 +108,11 @@ def create_app(
         async with AsyncExitStack() as stack:
             serving = pool
             if serving is None:
-                own = _own_pool(settings, backend, store, counted)
+                own = _own_pool(settings, backend, store, counted, feed)
                 serving = await stack.enter_async_context(own)
             else:
                 stack.enter_context(serving.events.subscribed(counted.note))
+                stack.enter_context(serving.events.subscribed(feed.of(serving.store.manager)))
             if serving.shelf is not None:
                 access.share(SharedVault(serving.shelf), serving.identity)
             app.state.pool = serving
@@ -121,6 +125,7 @@ def create_app(
 
     storage = storage_of(settings)
     access, drain, counted = Access(settings, load_key(settings), clock), Drain(), Metrics()
+    feed = Feed()
     hosts, previews = Hosts(settings), PreviewHosts(settings.preview_domain)
     app = FastAPI(
         title="AgentScope Runtime sandbox manager",
@@ -145,6 +150,7 @@ def create_app(
     app.state.access = access
     app.state.drain = drain
     app.state.metrics = counted
+    app.state.feed = feed
     app.state.profiles = Profiles(settings.state_dir / "profiles")
     app.state.previews = previews
     app.state.filled_once = False
@@ -157,11 +163,11 @@ def create_app(
 
 @asynccontextmanager
 async def _own_pool(
-    settings: Settings, backend: Backend | None, store: Store | None, counted: Metrics
+    settings: Settings, backend: Backend | None, store: Store | None, counted: Metrics, feed: Feed
 ) -> AsyncIterator[Pool]:
     from agentscope_runtime.sandbox_manager.lifespan import running
 
-    async with running(settings, backend=backend, store=store, metrics=counted) as pool:
+    async with running(settings, backend=backend, store=store, metrics=counted, feed=feed) as pool:
         yield pool
 
 
