@@ -13,7 +13,7 @@ from chaos.world import world
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 
-KILLS = 100 if os.environ.get("CHAOS_DURATION") else 8
+KILLS = 100 if os.environ.get("CHAOS_DURATION") else 6
 """By `make chaos`, and among the other tests: each takes a second or two."""
 REACHED_WITHIN = 8.0
 

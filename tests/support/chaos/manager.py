@@ -38,6 +38,7 @@ SHORTER: Mapping[str, float] = {
     "refill:LAST_PAUSE": 1.0,
     "background:RESTART_AFTER": 0.1,
     "succession:EVERY": 0.5,
+    "succession:PROMISED_WITHIN": 0.5,
     "membership:BEAT_EVERY": 0.3,
     "membership:RETRY_EVERY": 0.1,
     "membership:LEADS_FOR": 1.0,

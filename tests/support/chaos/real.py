@@ -29,17 +29,17 @@ class RealEngine:
             for container in await self._docker.containers.list(all=True, filters=filters):
                 labels = container["Labels"]
                 owner = Owner(installation, labels[Labels.MANAGER])
-                found[labels[Labels.SANDBOX_ID]] = (owner, container["State"] == "running")
+                found[labels[Labels.SANDBOX_ID]] = (owner, container["State"] in ("running", "paused"))
         return found
 
     async def volumes(self) -> list[str]:
-        """Return the names of all volumes that no container uses."""
+        """Return all volumes that no container uses, by their sandbox."""
         found = []
         for installation in self._installations():
             filters = {"label": [f"{Labels.INSTALLATION}={installation}"], "dangling": ["true"]}
             volumes = self._docker.volumes
             listed = await volumes.list(filters=filters)  # type: ignore[no-untyped-call]
-            found += [volume["Name"] for volume in listed["Volumes"] or ()]
+            found += [volume["Labels"][Labels.SANDBOX_ID] for volume in listed["Volumes"] or ()]
         return found
 
     async def die(self, sandbox_id: str, *, quietly: bool = False) -> None:

@@ -24,8 +24,9 @@ from agentscope_runtime.sandbox_manager.backends import Owner
 
 SETTLES_WITHIN = 30.0
 """Seconds in which everything has to be as it should be, once nobody is killed any more."""
-TIMES = {"watcher_scan_interval": 0.1, "pause_after_seconds": 0.21, "heartbeat_timeout": 0.4}
-"""Settings with which sessions that rest are frozen, and then suspended."""
+TIMES = {"watcher_scan_interval": 0.1, "pause_after_seconds": 0.21, "heartbeat_timeout": 0.4, "start_timeout": 6}
+"""Settings with which sessions that rest are frozen, and then suspended, and promises to the dead come to their end."""
+REAL_TIMES = {"watcher_scan_interval": 0.2, "pause_after_seconds": 0.5, "heartbeat_timeout": 2.0}
 POOL = {"base": 2, "browser": 1}
 SETTLED = ("warm", "leased", "suspended")
 
@@ -270,7 +271,7 @@ async def world(
     """
     dice = random.Random(seed)  # noqa: S311 - dice, no secret
     socket = folder / "engine.sock"
-    values = {**TIMES, "pool_size": dict(pool), **settings}
+    values = {**(REAL_TIMES if real else TIMES), "pool_size": dict(pool), **settings}
     states = [folder / f"state-{number}" for number in range(installations * managers)]
     async with AsyncExitStack() as stack:
         seen = _real_engine(stack, states) if real else await _engine_process(stack, socket, seed)
