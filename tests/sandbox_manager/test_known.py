@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
+from typing import Never
 
+import pytest
+from fake_pool import ids, key, world
+from virtual_time import clock, settle, virtual
+
+from agentscope_runtime.sandbox.errors import StoreUnavailable
 from agentscope_runtime.sandbox_manager import known as module
 from agentscope_runtime.sandbox_manager.events import SandboxRemoved, SandboxStopping, SandboxSuspended
+from agentscope_runtime.sandbox_manager.freezing import touch
 from agentscope_runtime.sandbox_manager.known import Known
+from agentscope_runtime.sandbox_manager.means import Policy
+from agentscope_runtime.sandbox_manager.reaper import Activity
 from agentscope_runtime.sandbox_manager.states import SandboxRecord, State
 
 ONE = SandboxRecord("sbx-1", "base", State.LEASED, "image", 0.0, "token")
@@ -56,3 +66,33 @@ def test_it_is_bounded() -> None:
     known.note(replace(ONE, sandbox_id="sbx-new"))
     assert len(known.records()) == module.MOST
     assert known.get("sbx-0") is not None and known.get("sbx-1") is None
+
+
+@virtual
+async def test_what_the_store_could_not_be_told_it_is_told_later() -> None:
+    """Calls go on meanwhile; the time of the last one counts, and then nothing is owed, whatever became of the box."""
+    async with world(Policy(targets={"base": 2}, idle_timeout=300.0)) as w:
+        await settle()
+        means = replace(w.means, shared=True)
+        names = [ids(await w.pool.connect(key(session), ["base"]))[0] for session in ("s1", "s2")]
+        for name in names:
+            await touch(means, name, now=clock())
+        tell = w.means.store.touch
+
+        async def away(sandbox_id: str, *, now: float) -> Never:
+            raise StoreUnavailable("away")
+
+        w.means.store.touch = away  # type: ignore[method-assign]
+        await asyncio.sleep(10.0)
+        for name in names:
+            assert (await touch(means, name, now=clock())).sandbox_id == name
+        with pytest.raises(StoreUnavailable):
+            await touch(means, "sbx-unknown", now=clock())
+        used = clock()
+        await asyncio.sleep(10.0)
+        w.means.store.touch = tell  # type: ignore[method-assign]
+        await w.pool.release(key("s2"))
+        await Activity().touch(means)
+        assert (await w.records())[names[0]].last_active_at == used
+        assert means.known.owed() == {}
+        assert [record.sandbox_id for record in means.known.records()] == names[:1]

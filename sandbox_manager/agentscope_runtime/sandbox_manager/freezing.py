@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import replace
 
-from agentscope_runtime.sandbox.errors import SandboxError, StoreUnavailable
+from agentscope_runtime.sandbox.errors import NotFound, SandboxDied, SandboxError, StoreUnavailable
 from agentscope_runtime.sandbox_manager.events import SandboxPaused
 from agentscope_runtime.sandbox_manager.means import Means
 from agentscope_runtime.sandbox_manager.states import SandboxRecord, State
@@ -69,7 +69,12 @@ async def touch(means: Means, sandbox_id: str, *, now: float) -> SandboxRecord:
         if known is None:
             raise
         return await _gone_on(means, known, now)
-    if record.state is State.LEASED and means.shared:
+    except (NotFound, SandboxDied):
+        means.known.forget(sandbox_id)
+        raise
+    if record.state is not State.LEASED:
+        means.known.forget(sandbox_id)
+    elif means.shared:
         means.known.note(record)
     return await thawed(means, record) if record.paused else record
 
