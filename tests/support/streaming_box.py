@@ -10,9 +10,12 @@ from dataclasses import dataclass, field
 from aiohttp import ClientSession, web
 
 from agentscope_runtime.sandbox.errors import SandboxError, Unavailable
+from agentscope_runtime.sandbox_manager.backends import Owner
+from agentscope_runtime.sandbox_manager.backends.fake import FakeBackend
 from agentscope_runtime.sandbox_manager.box import Box
 from agentscope_runtime.sandbox_manager.events import Events
 from agentscope_runtime.sandbox_manager.states import Address, SandboxRecord, State
+from agentscope_runtime.sandbox_manager.stores.memory import MemoryStore
 
 CHUNK = bytes(1 << 16)
 
@@ -29,6 +32,9 @@ class StreamingBox:
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     sent: int = 0
     events: Events = field(default_factory=Events)
+    store: MemoryStore = field(default_factory=MemoryStore)
+    backend: FakeBackend = field(default_factory=lambda: FakeBackend(Owner("installation", "manager")))
+    shelf: None = None
 
     async def put(self, request: web.Request) -> web.Response:
         """Take an upload."""
