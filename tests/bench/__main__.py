@@ -22,6 +22,7 @@ from bench import (
     leases,
     mcp,
     page,
+    planning,
     rates,
     report,
     resting,
@@ -104,6 +105,11 @@ def store_measures(n: int) -> list[report.Series]:
     return stores.stores(n)
 
 
+def planning_measures(n: int) -> list[report.Series]:
+    """Measure `simulate`, which needs neither engine nor boxes."""
+    return planning.replays(max(1, n // 100))
+
+
 def rate_measures(n: int) -> list[report.Series]:
     """Measure how fast real boxes come and go; each round takes seconds."""
     return rates.base_boxes(max(2, n // 50))
@@ -122,6 +128,7 @@ MEASURES: dict[str, Callable[[int], list[report.Series]]] = {
     "computers": computer_measures,
     "files": file_measures,
     "imports": import_measures,
+    "planning": planning_measures,
     "rates": rate_measures,
     "resting": resting_measures,
     "size": size_measures,

@@ -11,6 +11,7 @@ from virtual_time import settle, virtual
 
 from agentscope_runtime.sandbox.errors import (
     BackendUnavailable,
+    Draining,
     PoolExhausted,
     QuotaExceeded,
     Unavailable,
@@ -223,3 +224,18 @@ async def test_word_that_was_lost_costs_seconds_only() -> None:
         assert 0 < now() <= LOOK_AGAIN
         assert [record.state for record in await w.pool.sandboxes() if record.key == key("s2")] == [State.LEASED]
         w.pool.retirement.destroy(lease.sandboxes, Ending("ended elsewhere"))
+
+
+@virtual
+async def test_a_manager_that_is_about_to_end_sends_the_line_away() -> None:
+    """Those who wait, at once, and those who would; what needs no room is given still."""
+    async with world(full_at(1)) as w:
+        await w.pool.connect(key("s1"), ["base"])
+        waiting = asks(w, "s2")
+        await settle()
+        w.pool.admission.close(Draining("goes", retry_after=1.0))
+        for call in (waiting, asks(w, "s3")):
+            with pytest.raises(Draining, match="goes"):
+                await call
+        assert now() == 0
+        assert (await w.pool.connect(key("s1"), ["base"])).key == key("s1")

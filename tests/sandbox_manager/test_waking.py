@@ -19,7 +19,7 @@ from agentscope_runtime.sandbox.wire import LeaseOptions
 from agentscope_runtime.sandbox_manager.backends import Death
 from agentscope_runtime.sandbox_manager.events import LeaseGranted, LeaseResumed
 from agentscope_runtime.sandbox_manager.heartbeat import GONE
-from agentscope_runtime.sandbox_manager.states import SandboxRecord, State
+from agentscope_runtime.sandbox_manager.states import Limits, SandboxRecord, State
 
 
 @virtual
@@ -211,3 +211,17 @@ async def test_a_death_that_is_told_late_ends_nothing() -> None:
         await settle()
         with pytest.raises(SandboxDied):
             await w.pool.sandbox(name)
+
+
+@virtual
+async def test_a_use_waits_for_room_that_others_took_meanwhile() -> None:
+    """In line with those who connect; for half a minute, not for ever."""
+    async with world(replace(RESTING, limits=Limits(total=1), idle_timeout=1000.0)) as w:
+        (name,) = await suspended(w)
+        await w.pool.connect(key("other", "u2"), ["base"])
+        use = asyncio.ensure_future(w.pool.awake(name))
+        await asyncio.sleep(10)
+        assert not use.done()
+        await w.pool.release(key("other", "u2"))
+        assert (await use).restored
+        await w.pool.release(key())

@@ -14,7 +14,7 @@ import itertools
 from collections.abc import Awaitable, Callable, Collection
 
 from agentscope_runtime.sandbox import wire
-from agentscope_runtime.sandbox.errors import PoolExhausted, QuotaExceeded, StartFailed
+from agentscope_runtime.sandbox.errors import PoolExhausted, QuotaExceeded, SandboxError, StartFailed
 from agentscope_runtime.sandbox_manager.arrivals import Ticket
 from agentscope_runtime.sandbox_manager.events import Event, SandboxStopping, SandboxSuspended
 from agentscope_runtime.sandbox_manager.fairness import FairLine, LineFull, Shortage
@@ -71,6 +71,7 @@ class Admission:
         self._room_came = False  # while somebody tried
         self._pace = FIRST_PACE
         self._last_room: float | None = None
+        self._closed: SandboxError | None = None
 
     async def admit(self, wish: Wish, ticket: Ticket, attempt: Attempt, *, until: float) -> Claim:
         """Return what the attempt gives, once it is this call's turn and there is room.
@@ -117,6 +118,12 @@ class Admission:
         self._last_room = now
         self._begin_walk()
 
+    def close(self, error: SandboxError) -> None:
+        """Send everybody away who waits, or would: this manager is about to end."""
+        self._closed = error
+        for place in tuple(self._line.in_turn()):
+            place.ticket.tell(error)
+
     def to_wire(self) -> wire.Queue:
         """Return the line as `/v1/pool` tells it."""
         now = asyncio.get_running_loop().time()
@@ -153,6 +160,8 @@ class Admission:
     def _join(self, place: _Place, until: float) -> None:
         if until <= asyncio.get_running_loop().time():
             raise self._refused(place)
+        if self._closed is not None:
+            raise type(self._closed)(self._closed.detail, **self._closed.extras)
         try:
             left = self._line.join(place.user, place)
         except LineFull as e:

@@ -7,8 +7,9 @@ by connecting its key again, so that limits, queues and failures are those of ev
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from typing import Protocol
 
 from agentscope_runtime.sandbox.errors import NotFound, SandboxDied, SandboxError, Unavailable
 from agentscope_runtime.sandbox_manager.freezing import touch
@@ -18,7 +19,15 @@ from agentscope_runtime.sandbox_manager.states import Lease, LeaseKey, SandboxRe
 TRIES = 3
 """Times that a sandbox is started for one use, if it is suspended again in the moment in which it got ready."""
 
-Connect = Callable[[LeaseKey, Sequence[str]], Awaitable[Lease]]
+WAITS = 30.0
+"""Seconds that a use waits in line for room, where what rested has lost its own to others."""
+
+
+class Connect(Protocol):
+    """Gives a key its sandboxes."""
+
+    async def __call__(self, key: LeaseKey, sandbox_types: Sequence[str], *, wait_s: float) -> Lease:
+        """Wait so many seconds for room, if there is none."""
 
 
 class Waking:
@@ -93,7 +102,7 @@ class Waking:
             raise
 
     async def _start(self, key: LeaseKey, sandbox_type: str) -> Lease:
-        return await self._connect(key, (sandbox_type,))
+        return await self._connect(key, (sandbox_type,), wait_s=WAITS)
 
     def _forget(self, sandbox_id: str, task: asyncio.Task[Lease]) -> None:
         del self._starting[sandbox_id]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 from served_manager import Manager
+from served_manager import manager as run_manager
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
@@ -46,3 +48,15 @@ async def test_what_runs_is_waited_for(manager: Manager) -> None:
         answer = await call
         assert (answer.status_code, answer.headers["Connection"]) == (200, "close")
         assert await ending == 0
+
+
+async def test_callers_in_line_are_sent_elsewhere(tmp_path: Path) -> None:
+    """At once: another manager may have room, and nobody waits here for their patience to end."""
+    async with run_manager(tmp_path, max_sandbox_instances=1, pool_size=0) as manager, manager.http() as http:
+        await http.post("/v1/leases", json={"session_id": "s1"})
+        waiting = asyncio.create_task(http.post("/v1/leases", json={"session_id": "s2", "wait_s": 60}))
+        while not manager.pool.admission.to_wire().waiting:  # noqa: ASYNC110 - no event tells that a call waits
+            await asyncio.sleep(0)
+        assert await manager.app.state.drain.finish(10) == 0
+        answer = await waiting
+        assert (answer.status_code, answer.json()["code"]) == (503, "draining")

@@ -117,6 +117,7 @@ def create_app(
                 access.share(SharedVault(serving.shelf), serving.identity)
             app.state.pool = serving
             await stack.enter_async_context(_in_background(counted.watch_loop()))
+            await stack.enter_async_context(_in_background(drain.empty_line(serving.admission)))
             app.state.memory_use = MemoryUse(serving.backend)
             stack.push_async_callback(app.state.memory_use.aclose)
             app.state.snapshots = SnapshotKeeper(storage, serving)

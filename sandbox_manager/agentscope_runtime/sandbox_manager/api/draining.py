@@ -16,6 +16,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agentscope_runtime.sandbox.errors import Draining
+from agentscope_runtime.sandbox_manager.admission import Admission
 from agentscope_runtime.sandbox_manager.api.problems import problem
 
 ANSWERED = frozenset({"/health", "/liveness"})
@@ -43,6 +44,11 @@ class Drain:
             async with asyncio.timeout(within):
                 await self._idle.wait()
         return self.running
+
+    async def empty_line(self, admission: Admission) -> None:
+        """Wait for the end to begin, and send callers that wait for room away: another manager may have some."""
+        await self.begun.wait()
+        admission.close(Draining(REFUSAL, retry_after=RETRY_AFTER))
 
     def enter(self) -> None:
         """Count a call."""
