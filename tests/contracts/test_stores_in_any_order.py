@@ -42,14 +42,14 @@ class StoreMachine(PoolMachine):
         options = data.draw(st.one_of(st.just(NO_OPTIONS), st.sampled_from(OPTIONS)))
         volume = draft().sandbox_id.replace("sbx", "vol") if options.shared_workspace else ""
         drafts = {} if ready_only else {kind: replace(draft(kind), memory=MEMORY, volume=volume) for kind in types}
-        wish = Wish(key, tuple(types), options, life)
+        wish = Wish(key, tuple(types), options, life, grows=data.draw(st.integers(0, 3)) > 0)
         try:
             should = expect(self.records, wish, self.limits, MEMORY)
         except InvalidRequest:
             self.refused(wish, drafts, InvalidRequest)
             return
-        if not should.ready and ready_only:
-            assert self.do(self.store.claim(wish, {}, limits=self.limits, now=self.now)) == Claim()
+        if (should.grows and not wish.grows) or (ready_only and not should.ready):
+            assert self.do(self.store.claim(wish, drafts, limits=self.limits, now=self.now)) == Claim()
             assert self.records == self.before
         elif should.over_quota:
             self.refused(wish, drafts, QuotaExceeded)

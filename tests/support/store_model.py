@@ -98,6 +98,8 @@ class Expected:
     """What a claim has to come to."""
 
     ready: bool
+    grows: bool
+    """Whether the key gets what it did not have."""
     begun: tuple[str, ...]
     over_quota: bool
     full: bool
@@ -126,6 +128,7 @@ def expect(records: Records, wish: Wish, limits: Limits, memory: int) -> Expecte
     kinds = Counter([one.sandbox_type for one in needed] + begun)
     return Expected(
         ready=ready,
+        grows=bool(taken or begun),
         begun=tuple(begun),
         over_quota=bool(taken or begun) and 0 < limits.per_user < len(of_user) + len(taken) + len(begun),
         full=bool(begun)
