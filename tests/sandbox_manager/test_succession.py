@@ -13,7 +13,7 @@ from agentscope_runtime.sandbox_manager.events import ManagerSucceeded
 from agentscope_runtime.sandbox_manager.means import Policy
 from agentscope_runtime.sandbox_manager.membership import Alone
 from agentscope_runtime.sandbox_manager.reconcile import EVERY
-from agentscope_runtime.sandbox_manager.states import Ending, Limits, SandboxRecord, State, Wish
+from agentscope_runtime.sandbox_manager.states import Ending, LeaseKey, Limits, SandboxRecord, State, Wish
 from agentscope_runtime.sandbox_manager.stores.memory import MemoryStore
 from agentscope_runtime.sandbox_manager.succession import PROMISED_WITHIN, Succession
 
@@ -129,6 +129,29 @@ async def test_what_is_being_started_is_no_loose_end() -> None:
         w.script.gates["start"].set()
         await settle()
         assert [record.state for record in (await w.records()).values()] == [State.WARM]
+
+
+@virtual
+async def test_a_promise_to_a_call_of_a_manager_known_to_be_dead_is_given_back_at_once() -> None:
+    """Nobody can be waiting there; for one that lives, somebody may."""
+    membership = SomeDead()
+    membership.is_leader = True
+    async with world(Policy(targets={"base": 1}), membership=membership) as w:
+        await asyncio.sleep(5.0)
+        drafts = {"base": w.means.draft("base"), "extra": replace(w.means.draft("extra"), manager="mgr-other")}
+        await w.means.store.claim(Wish(key(), ("base", "extra")), drafts, limits=Limits(), now=w.means.clock())
+        (promised,) = (each for each in (await w.records()).values() if each.state is State.WARM and each.key == key())
+
+        async def waits() -> dict[LeaseKey, str]:
+            return {key(): "mgr-other"}
+
+        w.means.store.waits = waits  # type: ignore[method-assign]
+        await asyncio.sleep(2 * EVERY)
+        assert (await w.records())[promised.sandbox_id].key == key()
+        membership.dead.add("mgr-other")
+        await asyncio.sleep(2 * EVERY)
+        records = await w.records()
+        assert promised.sandbox_id not in records or records[promised.sandbox_id].key is None
 
 
 @virtual

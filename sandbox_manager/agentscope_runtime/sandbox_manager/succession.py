@@ -84,7 +84,8 @@ class Succession:
     async def give_back(self, records: Iterable[SandboxRecord]) -> None:
         """Give back promises that nobody can be waiting for any more, given all that is recorded: their calls are over.
 
-        A call that ends gives back what it was promised; a manager that died with it, or had no store then, did not.
+        A call that ends gives back what it was promised. A manager that died with it did not, and if another one's
+        caller waits, too, it claims again. One that had no store then did not either: that is known by time only.
         """
         now = asyncio.get_running_loop().time()
         promised = {
@@ -94,8 +95,9 @@ class Succession:
         }
         self._promised = {each: self._promised.get(each, now) for each in promised}
         patience = self._means.policy.start_timeout + PROMISED_WITHIN
+        waits = await self._means.store.waits() if promised else {}
         for (sandbox_id, key), since in list(self._promised.items()):
-            if now - since > patience:
+            if now - since > patience or (key in waits and self._means.membership.is_dead(waits[key])):
                 await self._forget(key, (promised[sandbox_id, key],))
 
     def _is_loose(self, record: SandboxRecord) -> bool:

@@ -244,6 +244,9 @@ class Store(Protocol):
     async def held(self, key: LeaseKey) -> tuple[SandboxRecord, ...]:
         """Return what a key has in its lease and what it is promised, in any order."""
 
+    async def waits(self) -> dict[LeaseKey, str]:
+        """Return which manager's caller was promised something last, for each key with promises in a shared store."""
+
     async def sandboxes(self) -> list[SandboxRecord]:
         """Return all records, STOPPING ones too, oldest first."""
 

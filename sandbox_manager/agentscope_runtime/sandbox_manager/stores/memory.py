@@ -37,11 +37,7 @@ class MemoryStore:
     """Records in this process; they end with it."""
 
     def __init__(self, manager: str = "") -> None:
-        """Start with nothing.
-
-        Args:
-            manager: In whose name.
-        """
+        """Start with nothing, in the name of a manager."""
         self._manager = manager
         self._all = Ledger()
         self._departed = Departed()
@@ -247,6 +243,10 @@ class MemoryStore:
         """See `Store.leases`."""
         leases = (Lease(key, records) for key in self._all.holders() if (records := self._lease_of(key)))
         return sorted(leases, key=lambda lease: lease.since)
+
+    async def waits(self) -> dict[LeaseKey, str]:
+        """See `Store.waits`: whoever waits here dies with the store."""
+        return {}
 
     async def census(self) -> dict[str, Census]:
         """See `Store.census`."""

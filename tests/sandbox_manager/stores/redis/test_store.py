@@ -145,6 +145,23 @@ async def test_options_that_change_while_they_are_agreed_upon_are_agreed_upon_ag
         await claim(mine, ALICE, "base", options=LeaseOptions(profile="home"))
 
 
+async def test_it_is_known_whose_callers_wait(stores: list[RedisStore]) -> None:
+    """Who asked last, for as long as something is only promised: if that manager dies, nobody may be waiting."""
+    mine, theirs = stores
+    assert await mine.waits() == {}
+    await claim(mine, ALICE, "base")
+    (begun,) = (await claim(theirs, BOB, "base")).begun
+    assert await mine.waits() == {ALICE: ME, BOB: OTHER}
+    await claim(theirs, ALICE, "base")
+    assert await mine.waits() == {ALICE: OTHER, BOB: OTHER}
+    await mine.mark_ready(begun.sandbox_id)
+    assert await theirs.waits() == {ALICE: OTHER, BOB: OTHER}
+    await claim(mine, ALICE, "base")
+    assert await mine.waits() == {BOB: OTHER}
+    await mine.give_back(BOB, ["base"])
+    assert await mine.waits() == {}
+
+
 async def test_times_and_configurations_come_back_as_they_were(stores: list[RedisStore]) -> None:
     """No digit is lost on the way through scripts, and no empty list becomes an empty object."""
     mine, _ = stores

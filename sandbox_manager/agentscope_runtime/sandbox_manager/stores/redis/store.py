@@ -35,6 +35,7 @@ from agentscope_runtime.sandbox_manager.stores.redis.records import (
     dump_options,
     dump_servers,
     load,
+    load_key,
 )
 
 AT_ONCE = 64
@@ -47,13 +48,7 @@ class RedisStore:
     """Records in Redis; they outlive every manager."""
 
     def __init__(self, link: RedisLink, installation: str, manager: str) -> None:
-        """Describe the store.
-
-        Args:
-            link: The way to Redis; whoever opened it closes it.
-            installation: Whose records; managers of the same one share them.
-            manager: In whose name.
-        """
+        """Describe the store of an installation, in the name of a manager; whoever opened the link closes it."""
         self._link = link
         self._prefix = prefix_of(installation)
         self._manager = manager
@@ -244,6 +239,10 @@ class RedisStore:
         """See `Store.leases`; read a few at once."""
         found = [answers.lease(kept) async for kept in self._listed("keys")]
         return [lease for lease in found if lease.sandboxes]
+
+    async def waits(self) -> dict[LeaseKey, str]:
+        """See `Store.waits`."""
+        return {load_key(key): manager for key, manager in (await self._said("waits")).items()}
 
     async def census(self) -> dict[str, Census]:
         """See `Store.census`."""

@@ -7,6 +7,9 @@ local call = redis.call
 -- What other managers have to hear; sent with the answer, in one message.
 local news, room = {}, false
 
+-- Whether nothing is only promised to a key any more, for those that the script has changed something of.
+local unpromised = {}
+
 local function tell(item)
   news[#news + 1] = item
 end
@@ -16,6 +19,11 @@ local function wake(key)
 end
 
 local function answer(result)
+  for key, gone in pairs(unpromised) do
+    if gone then
+      call('HDEL', P .. 'waits', key)
+    end
+  end
   if room then
     tell({what = 'room'})
   end

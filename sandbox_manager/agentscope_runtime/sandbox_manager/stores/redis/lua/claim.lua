@@ -75,6 +75,9 @@ for _, record in ipairs(taken) do
 end
 
 local function choose(kind, enough)
+  if enough() then
+    return true
+  end
   for _, state in ipairs({'starting', 'warm'}) do
     for _, id in ipairs(call('ZRANGE', P .. 'free:' .. state .. (kind and ':' .. kind or ''), 0, -1)) do
       if enough() then
@@ -221,6 +224,7 @@ for _, kind in ipairs(all) do
   end
 end
 if not ready then
+  call('HSET', P .. 'waits', key, ME)
   local started, awaited, first = {}, {}, {}
   for _, record in ipairs(begun) do
     first[record.sandbox_type] = true

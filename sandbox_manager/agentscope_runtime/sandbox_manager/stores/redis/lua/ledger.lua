@@ -9,6 +9,7 @@
 --   counts      STATE:KIND -> how many            sums, users   of what has a container: how many, bytes, by user
 --   volumes     how many have each
 --   active, expiring, dormant, running            what is due when (`Ledger` says what these are)
+--   waits       KEY -> the manager whose caller was promised something last
 --   duty:MANAGER   IDs that it has to finish      endings, ended  why sandboxes ended, and in which order
 --   legacy:KIND+KEY, legacies, legacies_of:KEY    MCP servers of those that died
 local OCCUPYING = {starting = true, warm = true, leased = true, suspending = true}
@@ -164,7 +165,7 @@ local function sooner(one, other)
 end
 
 local function time(key)
-  local used, suspended, ends, sleeping, records = nil, nil, nil, 0, held(key)
+  local used, suspended, ends, sleeping, promised, records = nil, nil, nil, 0, false, held(key)
   for _, record in ipairs(records) do
     if in_lease(record) then
       if record.state == 'suspended' then
@@ -175,8 +176,11 @@ local function time(key)
       if record.expires_at then
         ends = sooner(ends, record.expires_at)
       end
+    else
+      promised = true
     end
   end
+  unpromised[key] = not promised
   schedule('active', key, used)
   schedule('expiring', key, ends)
   schedule('dormant', key, sleeping > 0 and sleeping == #records and suspended)
