@@ -94,7 +94,10 @@ class _Everything:
 
     def collect(self) -> Iterator[Metric]:
         yield from self._gauges
-        yield from self._counted.registry.collect()
+        for family in self._counted.registry.collect():
+            # When each series began is as many series again, and nobody asks for it.
+            family.samples = [sample for sample in family.samples if not sample.name.endswith("_created")]
+            yield family
 
 
 def _running(calls: int, pool: Pool) -> Iterator[Metric]:
