@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from chaos.rounds import all_is_well, kill_at_all, kill_at_random
 from chaos.tripwires import all_kills, docker_kills
-from chaos.world import world
+from chaos.world import shared, world
+from redis_server import RedisServer
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 
@@ -34,3 +35,11 @@ async def test_killed_within_starts_and_removals(tmp_path: Path, seed: int) -> N
         w.managers[0].kill()
         await w.managers[0].died(5.0)
         await w.empty(within=30.0)
+
+
+async def test_leases_outlive_the_manager_that_was_killed(tmp_path: Path, redis: RedisServer, seed: int) -> None:
+    """Two managers share a pool on the real engine: sessions find in their boxes what they left there."""
+    async with shared(tmp_path, redis, seed, real=True, pool={"base": 1}, sessions=2) as w:
+        for _ in range(KILLS // 2):
+            await kill_at_random(w, w.dice.choice(w.managers), longest=2.0)
+        await all_is_well(w)

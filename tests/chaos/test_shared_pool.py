@@ -6,14 +6,12 @@ import asyncio
 import os
 import random
 import signal
-from collections.abc import Iterator
-from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
 from chaos.rounds import all_is_well, everybody_runs, kill_at_all, kill_for
 from chaos.tripwires import all_kills
-from chaos.world import World, world
+from chaos.world import shared
 from redis_server import RedisServer
 
 pytestmark = pytest.mark.slow
@@ -21,21 +19,8 @@ pytestmark = pytest.mark.slow
 LONG = bool(os.environ.get("CHAOS_DURATION"))
 POINTS = 1000 if LONG else 16
 """Points at which one run kills: all of them by `make chaos`."""
-SECRET = "known to all managers of these tests, and to nobody else"
 SILENCE = 2.5
 """Seconds that prove a death, and end a leadership, with the shorter times of these tests."""
-
-
-@pytest.fixture
-def redis(tmp_path: Path) -> Iterator[RedisServer]:
-    """A Redis that a test may stop."""
-    with RedisServer(tmp_path / "redis") as server:
-        yield server
-
-
-def shared(folder: Path, redis: RedisServer, seed: int) -> AbstractAsyncContextManager[World]:
-    """Make two managers with one pool."""
-    return world(folder, seed=seed, managers=2, redis_url=redis.url, installation="chaos", installation_secret=SECRET)
 
 
 async def test_killed_at_every_point(tmp_path: Path, redis: RedisServer, seed: int) -> None:

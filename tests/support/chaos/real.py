@@ -13,8 +13,10 @@ from agentscope_runtime.sandbox_manager.backends import Labels, Owner
 class RealEngine:
     """Answers what `engine.EngineProcess` does, for what these installations have."""
 
-    def __init__(self, states: list[Path]) -> None:
+    def __init__(self, states: list[Path], *names: str) -> None:
+        """See what installations with these names have, and those with states in these folders."""
         self._states = states
+        self._names = names
         self._docker = aiodocker.Docker()
 
     async def aclose(self) -> None:
@@ -59,10 +61,10 @@ class RealEngine:
         return []
 
     async def sweep(self) -> None:
-        """Remove what a test that failed left."""
+        """Remove what a test left that failed, or whose managers leave boxes to each other."""
         for sandbox_id in await self.containers():
             await self._docker.containers.container(sandbox_id).delete(force=True, v=True)
 
     def _installations(self) -> list[str]:
         files = (state / "installation" for state in self._states)
-        return [file.read_text().strip() for file in files if file.exists()]
+        return [*self._names, *(file.read_text().strip() for file in files if file.exists())]

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import random
+import secrets
 import signal
 import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import aiohttp
-from chaos import engine, manager, processes
+from chaos import manager
+from chaos.engines import engine_process, real_engine
 from chaos.manager_process import ManagerProcess
-from chaos.real import RealEngine
-from chaos.remote import Remote
 from chaos.sessions import Holdings, Session, Violation
 from managers import free_port
-
-from agentscope_runtime.sandbox_manager.backends import Owner
+from redis_server import RedisServer
 
 SETTLES_WITHIN = 30.0
 """Seconds in which everything has to be as it should be, once nobody is killed any more."""
@@ -28,6 +27,7 @@ TIMES = {"watcher_scan_interval": 0.1, "pause_after_seconds": 0.21, "heartbeat_t
 """Settings with which sessions that rest are frozen, and then suspended, and promises to the dead come to their end."""
 REAL_TIMES = {"watcher_scan_interval": 0.2, "pause_after_seconds": 0.5, "heartbeat_timeout": 2.0}
 POOL = {"base": 2, "browser": 1}
+SECRET = "known to all managers of these tests, and to nobody else"
 SETTLED = ("warm", "leased", "suspended")
 
 
@@ -228,23 +228,6 @@ class World:
         return f"seed {self.seed}: {len(self.killed)} kills; sessions: {dict(self.holdings.done.most_common())}"
 
 
-async def _engine_process(stack: AsyncExitStack, socket: Path, seed: int) -> Remote:
-    log = socket.with_suffix(".log")
-    stack.callback(processes.finish, processes.start(engine.main, str(socket), seed, log))
-    remote = Remote(str(socket), Owner("", "test"))
-    stack.push_async_callback(remote.aclose)
-    while not socket.exists():  # noqa: ASYNC110 - it is another process that makes it
-        await asyncio.sleep(0.01)
-    return remote
-
-
-def _real_engine(stack: AsyncExitStack, states: list[Path]) -> RealEngine:
-    seen = RealEngine(states)
-    stack.push_async_callback(seen.aclose)
-    stack.push_async_callback(seen.sweep)
-    return seen
-
-
 @asynccontextmanager
 async def world(
     folder: Path,
@@ -272,9 +255,10 @@ async def world(
     dice = random.Random(seed)  # noqa: S311 - dice, no secret
     socket = folder / "engine.sock"
     values = {**(REAL_TIMES if real else TIMES), "pool_size": dict(pool), **settings}
+    names = [str(settings["installation"])] if "installation" in settings else []
     states = [folder / f"state-{number}" for number in range(installations * managers)]
     async with AsyncExitStack() as stack:
-        seen = _real_engine(stack, states) if real else await _engine_process(stack, socket, seed)
+        seen = real_engine(stack, states, *names) if real else await engine_process(stack, socket, seed)
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=2.0)
         http = await stack.enter_async_context(aiohttp.ClientSession(timeout=timeout))
         made = World(folder, seed, dice, http, seen, pool)
@@ -297,3 +281,10 @@ async def world(
             e.add_note(f"{made.report()}\nkilled last: {made.killed[-10:]}")
             raise
         print(made.report(), file=sys.stderr, flush=True)
+
+
+def shared(folder: Path, redis: RedisServer, seed: int, **what: Any) -> AbstractAsyncContextManager[World]:
+    """Make two managers with one pool, in this Redis; the rest is as `world` has it."""
+    name = f"chaos-{secrets.token_hex(4)}"
+    known: dict[str, Any] = {"redis_url": redis.url, "installation": name, "installation_secret": SECRET}
+    return world(folder, seed=seed, managers=2, **known, **what)
