@@ -184,6 +184,18 @@ async def test_an_empty_store_is_not_whole_until_the_leader_says_so(members: Mem
     assert await members("b").declare_whole()
 
 
+async def test_who_decides_by_what_is_not_there_asks_first(members: Members) -> None:
+    """A loss is noticed at once then, and not with the next beat; who does not lead is not to decide."""
+    await members.beat("a", "b")
+    assert await members("a").declare_whole()
+    await members.beat("a", "b")
+    assert await members("a").confirm()
+    assert not await members("b").confirm()
+    await members.forget_all()
+    assert members("a").is_whole, "it has not looked"
+    assert not await members("a").confirm()
+
+
 async def test_the_long_dead_are_dropped(members: Members) -> None:
     """But for those that left something, and only by who has watched them for an hour."""
     await members.beat("a", "b", "c")
