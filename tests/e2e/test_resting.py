@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Callable
 from itertools import pairwise
@@ -76,7 +77,12 @@ def test_nothing_is_left_of_a_manager_that_dies_over_suspended_leases(make_serve
             rests, (woken,) = service.connect("rests", "u"), service.connect("woken", "u")
             assert rests
             lunch(server)
-            assert len(volumes_of(server.state_dir)) == 2
+            volumes = volumes_of(server.state_dir)
+            assert len(volumes) == 2
+            # As docs/operations.md has it.
+            label = f"label=agentscope_runtime.sandbox_id={woken.sandbox_id}"
+            (name,) = subprocess.check_output(["docker", "volume", "ls", "--quiet", "--filter", label]).decode().split()
+            assert name in volumes
             woken.fs.write("note.txt", "again")
             end(server)
         gone(server)

@@ -51,7 +51,8 @@ async def resting(manager: Manager, sandbox: str) -> AsyncIterator[None]:
     assert sandbox not in manager.backend.engine.containers
     yield
     record = await manager.pool.sandbox(sandbox)
-    assert (record.restored, record.generation) == (True, 2)
+    assert record.restored
+    assert record.generation >= 2
 
 
 async def read(http: httpx.AsyncClient, sandbox: str) -> str:
