@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agentscope_runtime.sandbox import calls
+from agentscope_runtime.sandbox import calls, wire
 from agentscope_runtime.sandbox.errors import InvalidRequest
 
 
@@ -125,3 +125,12 @@ def test_a_connect_that_waits_for_room_is_given_that_time() -> None:
     assert b"wait_s" not in (plain.body or b"")
     with pytest.raises(InvalidRequest, match="wait_s"):
         calls.connect("s", wait_s=-1)
+
+
+def test_beginning_with_a_snapshot_has_its_time() -> None:
+    """The manager gives itself minutes for it; a client that left before would leave a lease behind."""
+    plain = calls.connect("s")
+    begun = calls.connect("s", options=calls.lease_options("f()", {"from_snapshot": "v1"}))
+    assert begun.allowance == plain.allowance + wire.SNAPSHOT_SECONDS
+    taken = calls.take_snapshot("sbx-1", "v1")
+    assert taken.timeout == wire.SNAPSHOT_SECONDS and taken.allowance > 0

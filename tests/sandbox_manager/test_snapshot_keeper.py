@@ -240,3 +240,30 @@ async def test_what_is_kept_is_the_stream_of_the_box(manager: Manager, tmp_path:
     (file,) = (tmp_path / "snapshots").glob("*/x.tar")
     with tarfile.open(fileobj=io.BytesIO(file.read_bytes())) as archive:
         assert archive.getnames() == ["folder/note.txt"]
+
+
+async def test_slow_boxes_of_one_user_hold_up_nobody_else(manager: Manager, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A further one of that user is told to come back; when one is over, there is room again."""
+    monkeypatch.setattr(snapshot_keeper, "OF_ONE_USER", 1)
+    begun, over = asyncio.Event(), asyncio.Event()
+    (box,) = await boxes_of(manager, "maker")
+    usual = box.archives.answer
+
+    async def slow(request: web.Request) -> web.StreamResponse:
+        begun.set()
+        await over.wait()
+        return await usual(request)
+
+    box.archives.answer = slow
+    first = asyncio.create_task(take(manager, "maker"))
+    await begun.wait()
+    answer = await take(manager, "maker", "y")
+    assert problem(answer) == (503, "unavailable")
+    assert int(answer.headers["Retry-After"]) > 0
+    (sandbox_id,) = await manager.lease("base", session="of nobody")
+    async with manager.http() as http:
+        other = await http.put("/v1/snapshots/x", json={"sandbox_id": sandbox_id})
+    assert other.status_code == 200, other.text
+    over.set()
+    assert (await first).status_code == 200
+    assert (await take(manager, "maker", "y")).status_code == 200

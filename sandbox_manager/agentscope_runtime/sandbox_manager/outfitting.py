@@ -33,12 +33,12 @@ async def begin(means: Means, records: Iterable[SandboxRecord]) -> None:
         SandboxError: One of them cannot be filled; its filler says why.
         Unavailable: It took too long.
     """
-    unfilled = [record for record in records if record.options.from_snapshot is not None and not record.restored]
-    if not unfilled:
+    concerned = [record for record in records if record.options.from_snapshot is not None]
+    if not concerned:
         return
     try:
         async with asyncio.timeout(BEGIN_WITHIN):
-            for record in unfilled:
+            for record in concerned:
                 for filler in means.fillers:
                     await filler(record, record.options)
     except TimeoutError as e:

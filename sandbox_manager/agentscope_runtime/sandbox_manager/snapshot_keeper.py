@@ -10,7 +10,9 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 
 import aiohttp
 
@@ -25,6 +27,9 @@ logger = logging.getLogger(__name__)
 
 AT_ONCE = 8
 """Snapshots that one manager makes at a time: each has a disk or an object store to itself for some seconds."""
+OF_ONE_USER = 4
+"""Of these, so that boxes of one user which send slowly hold up nobody else."""
+RETRY_AFTER = 5.0
 WITHIN = wire.SNAPSHOT_SECONDS
 """Seconds that one may take, and waiting for its turn."""
 SILENCE = 60.0
@@ -43,6 +48,7 @@ class SnapshotKeeper:
         self.storage = storage
         self._pool = pool
         self._turns = asyncio.Semaphore(AT_ONCE)
+        self._underway: Counter[str] = Counter()
 
     async def take(self, sandbox_id: str, name: str) -> Summary:
         """Keep the workspace of a leased sandbox, under a name of the user of its lease; nothing, if that fails.
@@ -51,11 +57,16 @@ class SnapshotKeeper:
             SnapshotRefused: It is larger than what may be kept.
             FileError: Something in it cannot be read, or became shorter while it was read.
             CallTimeout: It took too long.
+            Unavailable: Several of this user's are being made already.
             SandboxError: The sandbox, or the storage, does not answer.
         """
         try:
-            async with asyncio.timeout(WITHIN), self._turns, self._pool.use(sandbox_id) as box:
-                return await self._keep(box, name)
+            async with asyncio.timeout(WITHIN), self._pool.use(sandbox_id) as box:
+                assert box.record.key is not None, "it is leased"
+                key = SnapshotKey(box.record.key.user_id, name)
+                with self._one_more(key.user_id):
+                    async with self._turns:
+                        return await self._keep(box, key)
         except TimeoutError as e:
             raise CallTimeout(f"snapshot {name!r} of sandbox {sandbox_id} was not made within {WITHIN:g} s") from e
 
@@ -73,8 +84,8 @@ class SnapshotKeeper:
             async with box.request("GET", "/files/origin", timeout=WITHIN) as answer:
                 if json.loads(await answer.read())["filled"]:
                     return
-            if await self._is_filled_by_another(record):
-                await _fill(box, _once(EMPTY))
+            if record.restored or await self._is_filled_by_another(record):
+                await _fill(box, _once(EMPTY))  # from now on the box knows that there is nothing to do
                 return
             async with self.storage.opened(SnapshotKey(record.key.user_id, options.from_snapshot)) as stream:
                 await _fill(box, stream)
@@ -88,9 +99,21 @@ class SnapshotKeeper:
                 logger.warning("the storage of snapshots could not be tidied: %s", e)
             await asyncio.sleep(TIDY_EVERY)
 
-    async def _keep(self, box: Box, name: str) -> Summary:
-        assert box.record.key is not None, "it is leased"
-        key = SnapshotKey(box.record.key.user_id, name)
+    @contextmanager
+    def _one_more(self, user_id: str) -> Iterator[None]:
+        if self._underway[user_id] >= OF_ONE_USER:
+            raise Unavailable(
+                f"{OF_ONE_USER} snapshots of user {user_id!r} are being made, as many as may be at a time; try again",
+                retry_after=RETRY_AFTER,
+            )
+        self._underway[user_id] += 1
+        try:
+            yield
+        finally:
+            self._underway[user_id] -= 1
+            self._underway += Counter()  # keeps only what is above zero
+
+    async def _keep(self, box: Box, key: SnapshotKey) -> Summary:
         torn = False
 
         async def flowing(answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
