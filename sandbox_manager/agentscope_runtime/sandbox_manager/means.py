@@ -111,8 +111,8 @@ class Means:
     """Whether other managers work with the same store; then boxes outlive their managers."""
     known: Known = field(default_factory=Known)
     fillers: list[Hook] = field(default_factory=list)
-    """Each fills the workspace of a sandbox with what its lease begins with: before the session hears of it, and at each
-    connect of such a lease, so that it must find out by itself whether that was done."""
+    """Each fills the workspace of a sandbox with what its lease begins with: before the session hears of it, and at
+    each connect of such a lease, so that it must find out by itself whether that was done."""
     outfitters: list[Hook] = field(default_factory=list)
     """Each makes a sandbox of any kind what the options of its lease ask for, before the session hears of it, and again
     when the session asks for options anew. One that raises fails the connect."""
