@@ -44,7 +44,8 @@ async def kept(t: Town, pool: Pool, endpoint: str) -> None:
     lease = await pool.connect(key("maker"), ["base"])
     box_of(t, lease).files.add("note.txt", b"kept")
     storage = S3Snapshots(S3Place(BUCKET, "pool/", endpoint), Bounds())
-    await SnapshotKeeper(storage, pool).take(*ids(lease), "x")
+    (sandbox_id,) = ids(lease)
+    await SnapshotKeeper(storage, pool).take(sandbox_id, "x")
     await storage.aclose()
 
 
