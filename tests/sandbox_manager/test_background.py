@@ -98,7 +98,7 @@ async def test_what_a_leader_does_it_does_while_it_leads() -> None:
     assert refilling.done == 0, "the store knew everything"
 
 
-async def test_a_store_that_lost_everything_is_filled_before_anything_else() -> None:
+async def test_a_store_that_lost_everything_is_filled_before_anything_else(caplog: pytest.LogCaptureFixture) -> None:
     """As often as it takes; until then nothing that goes by what it says is done."""
     turns, work = Turns(), Work()
     refilling = Refilling(turns, BackendUnavailable("the engine is away"), StoreUnavailable("lost again"))
@@ -109,6 +109,8 @@ async def test_a_store_that_lost_everything_is_filled_before_anything_else() -> 
         await work.ended.acquire()
         await work.began.acquire()
         assert (refilling.done, refilling.failures) == (1, [])
+    warned = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(warned) == 1 and "the engine is away" in warned[0], "not at each try"
 
 
 async def test_a_store_that_is_away_is_no_bug(caplog: pytest.LogCaptureFixture) -> None:

@@ -44,20 +44,24 @@ class Leading:
     async def run(self) -> None:
         """Lead whenever it is this manager's turn, until cancelled."""
         membership = self._membership
+        tries = 0
         while True:
             await membership.wait_until_leader()
-            if not membership.is_whole and not await self._rebuilt():
+            tries += 1
+            if not membership.is_whole and not await self._rebuilt(tries):
                 await asyncio.sleep(RESTART_AFTER)
                 continue
+            tries = 0
             logger.info("leading: filling the pool, ending leases, looking for what is left over")
             async with looping(self._loops):
                 await _first(membership.wait_until_follower, membership.wait_until_lost)
 
-    async def _rebuilt(self) -> bool:
+    async def _rebuilt(self, tries: int) -> bool:
         try:
             return await self._rebuild.rebuild()
         except SandboxError as error:
-            logger.warning("the store cannot be filled now: %s", error.detail)
+            level = logging.WARNING if tries == 1 else logging.DEBUG
+            logger.log(level, "the store cannot be filled now, and is tried again: %s", error.detail)
             return False
 
 
