@@ -10,8 +10,10 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import docker
@@ -95,6 +97,44 @@ def test_its_log_is_json_where_that_is_set(tmp_path: Path) -> None:
     assert status == 0
     assert {"sandbox_started", "sandbox_removed"} <= {line.get("event") for line in lines}
     assert re.search(r"LOG_LEVEL +DEBUG", run.printed)
+
+
+def test_spans_go_where_the_environment_says(tmp_path: Path) -> None:
+    """All are sent before the process ends."""
+    seen: list[str] = []
+
+    class Collector(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            seen.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Collector) as collector:
+        threading.Thread(target=collector.serve_forever, daemon=True).start()
+        endpoint = f"http://127.0.0.1:{collector.server_port}"
+        with command(tmp_path, OTEL_EXPORTER_OTLP_ENDPOINT=endpoint, NO_PROXY="127.0.0.1") as run:
+            link = run.until(r"(http://127\.0\.0\.1:\d+)/#ticket=(\S+)")
+            assert httpx.get(f"{link[1]}/health", trust_env=False).status_code == 200
+            run.process.send_signal(signal.SIGTERM)
+            status, err = run.end()
+        collector.shutdown()
+    assert status == 0, err
+    assert seen
+    assert set(seen) == {"/v1/traces"}
+
+
+def test_spans_that_cannot_be_sent_end_the_start(tmp_path: Path) -> None:
+    """With the cure."""
+    (tmp_path / "hidden.py").write_text("import sys; sys.modules['opentelemetry.sdk'] = None\n")
+    extension = str(tmp_path / "hidden.py")
+    with command(tmp_path, "--extension", extension, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9") as run:
+        status, err = run.end()
+    assert status == 2
+    assert "install the extra `otel`" in err
 
 
 @pytest.mark.parametrize("numbers", [[signal.SIGINT], [signal.SIGTERM], [signal.SIGINT] * 3])

@@ -29,6 +29,7 @@ from agentscope_runtime.sandbox_manager.simulation.command import main as simula
 if TYPE_CHECKING:
     from agentscope_runtime.sandbox_manager.api.auth import Access
     from agentscope_runtime.sandbox_manager.api.draining import Drain
+    from agentscope_runtime.sandbox_manager.tracing import Tracing
 
 GRACE = 3.0
 """Seconds that open calls are given when the server ends."""
@@ -38,6 +39,8 @@ FILES = 65536
 """Open files, where the machine allows them."""
 GIVEN = ("host", "port", "log_level")
 """Settings that the command takes as options, too."""
+OTLP = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+"""Variables of OpenTelemetry; one that is set says where spans go."""
 logger = logging.getLogger(__name__)
 
 
@@ -86,10 +89,12 @@ def serve(settings: Settings) -> None:
     from agentscope_runtime.sandbox_manager.serving import Server, configure
 
     listener = listen(settings.host, settings.port)
+    tracing = None
     try:
         _check_engine(settings)
         _check_redis(settings)
-        app = create_app(settings)
+        tracing = _tracing()
+        app = create_app(settings, tracing=tracing)
         address = _address(settings, listener.getsockname()[1])
         server = Server(
             configure(app, grace=GRACE),
@@ -100,6 +105,25 @@ def serve(settings: Settings) -> None:
         server.run(sockets=[listener])
     finally:
         listener.close()
+        if tracing is not None:
+            tracing.close()
+
+
+def _tracing() -> Tracing | None:
+    """Return what makes spans; None if nobody has said where they shall go.
+
+    Raises:
+        SettingsError: Somebody has, and what sends them is not installed.
+    """
+    wanted = next((name for name in OTLP if os.environ.get(name)), None)
+    if wanted is None or os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
+        return None
+    try:
+        from agentscope_runtime.sandbox_manager.tracing import exporting
+
+        return exporting()
+    except ImportError as error:
+        raise SettingsError(f"{wanted} is set, and {error.name} is not installed: install the extra `otel`") from error
 
 
 async def _drain(drain: Drain, within: float) -> None:

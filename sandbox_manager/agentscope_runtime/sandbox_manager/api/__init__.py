@@ -40,6 +40,7 @@ from agentscope_runtime.sandbox_manager.api.grants import Clock, SharedVault
 from agentscope_runtime.sandbox_manager.api.metrics import Counted
 from agentscope_runtime.sandbox_manager.api.port_places import PreviewHosts
 from agentscope_runtime.sandbox_manager.api.previews import Previews
+from agentscope_runtime.sandbox_manager.api.traced import Traced
 from agentscope_runtime.sandbox_manager.api.turns import Turns
 from agentscope_runtime.sandbox_manager.feed import Feed
 from agentscope_runtime.sandbox_manager.keys import load_key
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from agentscope_runtime.sandbox_manager.backends import Backend
     from agentscope_runtime.sandbox_manager.pool import Pool
     from agentscope_runtime.sandbox_manager.stores import Store
+    from agentscope_runtime.sandbox_manager.tracing import Tracing
 
 __all__ = ["create_app"]
 
@@ -89,6 +91,7 @@ def create_app(
     store: Store | None = None,
     pool: Pool | None = None,
     clock: Clock = time.monotonic,
+    tracing: Tracing | None = None,
 ) -> FastAPI:
     """Build the application; `app.state.pool` is there while its lifespan runs, `app.state.drain` all the time.
 
@@ -98,6 +101,7 @@ def create_app(
         store: Instead of the one that the settings name.
         pool: A pool that runs already, and that the caller closes; else the application runs its own.
         clock: For the life of tickets and sessions.
+        tracing: Makes spans of calls and of what happens; the caller closes it.
 
     Raises:
         SettingsError: There is no key, and others than this machine could call; or something is not installed.
@@ -115,6 +119,8 @@ def create_app(
                 stack.enter_context(serving.events.subscribed(feed.of(serving.store.manager)))
             if serving.shelf is not None:
                 access.share(SharedVault(serving.shelf), serving.identity)
+            if tracing is not None:
+                stack.enter_context(serving.events.subscribed(tracing.note))
             app.state.pool = serving
             await stack.enter_async_context(_in_background(counted.watch_loop()))
             await stack.enter_async_context(_in_background(drain.empty_line(serving.admission)))
@@ -134,6 +140,7 @@ def create_app(
         summary="Leases sandboxes to sessions, and is the way into them.",
         lifespan=lifespan,
         middleware=[
+            *([Middleware(Traced, tracing=tracing)] if tracing else []),
             Middleware(Counted, metrics=counted),
             Middleware(DrainGate, drain=drain),
             Middleware(Turns),
