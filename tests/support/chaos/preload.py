@@ -7,6 +7,7 @@ import uvicorn.loops.auto as loops
 import uvicorn.protocols.http.auto as protocols
 import uvloop
 
+from agentscope_runtime.sandbox_manager import lifespan
 from agentscope_runtime.sandbox_manager.backends import docker, fake
 
-LATE = (web, loops, protocols, uvloop, docker, fake)
+LATE = (web, loops, protocols, uvloop, lifespan, docker, fake)
