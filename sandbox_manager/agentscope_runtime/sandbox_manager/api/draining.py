@@ -10,6 +10,7 @@ Not here: the signal, and how long running calls may take (`serving`); whose lea
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import suppress
 
 from starlette.datastructures import MutableHeaders
@@ -22,6 +23,11 @@ from agentscope_runtime.sandbox_manager.api.problems import problem
 ANSWERED = frozenset({"/health", "/liveness"})
 """Paths that are answered to the end: the process lives, and must not be killed for ending in good order."""
 RETRY_AFTER = 1.0
+QUIET = 0.25
+"""Seconds without any call after which callers are taken to have gone elsewhere: who calls on a connection in the very
+moment in which it is closed does not know whether the call arrived."""
+LINGER = 2.0
+"""Seconds for which that is waited for, at most."""
 REFUSAL = "this sandbox manager is about to end and begins nothing new; send the call again, it had no effect"
 
 
@@ -36,19 +42,36 @@ class Drain:
         """Calls that have begun and are not answered."""
         self._idle = asyncio.Event()
         self._idle.set()
+        self._last_call = -QUIET
 
     async def finish(self, within: float) -> int:
-        """Begin nothing new, wait for what runs, at most so many seconds; return how many calls run still."""
+        """Begin nothing new, and wait for what runs and until callers have noticed.
+
+        Args:
+            within: Seconds for what runs.
+
+        Returns:
+            How many calls run still.
+        """
         self.begun.set()
         with suppress(TimeoutError):
             async with asyncio.timeout(within):
                 await self._idle.wait()
+        give_up = time.monotonic() + LINGER
+        while self._quiet_in() > 0 and time.monotonic() < give_up:  # noqa: ASYNC110 - silence sends no event
+            await asyncio.sleep(self._quiet_in())
         return self.running
 
     async def empty_line(self, admission: Admission) -> None:
         """Wait for the end to begin, and send callers that wait for room away: another manager may have some."""
         await self.begun.wait()
         admission.close(Draining(REFUSAL, retry_after=RETRY_AFTER))
+    def _quiet_in(self) -> float:
+        return self._last_call + QUIET - time.monotonic()
+
+    def heard(self) -> None:
+        """Take note that somebody called."""
+        self._last_call = time.monotonic()
 
     def enter(self) -> None:
         """Count a call."""
@@ -75,6 +98,7 @@ class DrainGate:
         if scope["type"] not in ("http", "websocket"):
             return await self._app(scope, receive, send)
         drain = self._drain
+        drain.heard()
         if drain.begun.is_set() and scope["path"] not in ANSWERED:
             refusal = problem(Draining(REFUSAL, retry_after=RETRY_AFTER))
             refusal.headers["Connection"] = "close"
@@ -92,4 +116,5 @@ class DrainGate:
         try:
             await self._app(scope, receive, closing)
         finally:
+            drain.heard()  # who was answered may call again
             drain.leave()
