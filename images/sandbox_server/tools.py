@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import math
 from collections.abc import Awaitable, Iterable
+from functools import partial
 from typing import Any
 
 from aiohttp import web
 
 from sandbox_server.arguments import InvalidArgument, check
-from sandbox_server.parts import Host, Part, Result, Tool
-from sandbox_server.problems import invalid_request, unknown_tool
+from sandbox_server.once import HEADER, Once
+from sandbox_server.parts import Host, Part, Tool
+from sandbox_server.problems import invalid_request, unavailable, unknown_tool
 
 MAX_TIMEOUT_S = 3600.0
 LOOK_S = 0.2
@@ -34,10 +37,15 @@ class ToolRoutes:
             self._tools[tool.name] = tool
         others = {other: tool for tool in self._tools.values() for other in tool.other_names}
         self._called = {**others, **self._tools}
+        self._once = Once()
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes."""
-        return [web.get("/tools", self.list), web.post("/tools/{name}", self.call)]
+        return [
+            web.get("/tools", self.list),
+            web.post("/tools/{name}", self.call),
+            web.delete("/calls/{key}", self.stop),
+        ]
 
     async def list(self, request: web.Request) -> web.Response:
         """Answer with every tool and its schema."""
@@ -55,12 +63,24 @@ class ToolRoutes:
         body = await read_object(request)
         timeout_s = _timeout(body.get("timeout"))
         if tool is None:
-            return await _answered(request, hosted[name].call(_object(name, body.get("arguments", {})), timeout_s))
+            tool, arguments = hosted[name], _object(name, body.get("arguments", {}))
+        else:
+            try:
+                arguments = check(tool.input_schema, _by_name(tool, body.get("arguments", {})))
+            except InvalidArgument as e:
+                raise invalid_request(f"{name}: {e}") from e
+        if (key := request.headers.get(HEADER)) is None:
+            return await _answered(request, _body_of(tool, arguments, timeout_s))
+        asked = hashlib.sha256(f"{name}\n".encode() + await request.read()).digest()
+        running = self._once.begin(key, asked, partial(_body_of, tool, arguments, timeout_s))
         try:
-            arguments = check(tool.input_schema, _by_name(tool, body.get("arguments", {})))
-        except InvalidArgument as e:
-            raise invalid_request(f"{name}: {e}") from e
-        return await _answered(request, tool.call(arguments, timeout_s))
+            return await _told(request, running)
+        finally:
+            self._once.leave(key)
+
+    async def stop(self, request: web.Request) -> web.Response:
+        """Stop a call with a key, whose caller has left for good."""
+        return web.json_response({"stopped": self._once.stop(request.match_info["key"])})
 
     def _hosted(self) -> dict[str, Tool]:
         found: dict[str, Tool] = {}
@@ -69,18 +89,29 @@ class ToolRoutes:
         return found
 
 
-async def _answered(request: web.Request, call: Awaitable[Result]) -> web.Response:
+async def _body_of(tool: Tool, arguments: dict[str, Any], timeout_s: float | None) -> bytes:
+    return json.dumps(await tool.call(arguments, timeout_s)).encode()
+
+
+async def _answered(request: web.Request, call: Awaitable[bytes]) -> web.Response:
     """Run a tool for as long as its caller waits; one who has left shall leave nothing running."""
     running = asyncio.ensure_future(call)
     try:
-        while not (await asyncio.wait({running}, timeout=LOOK_S))[0]:
-            if request.transport is None or request.transport.is_closing():
-                return web.Response(status=CALLER_LEFT)  # to nobody
-        return web.json_response(running.result())
+        return await _told(request, running)
     finally:
         if not running.done():
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
+
+
+async def _told(request: web.Request, running: asyncio.Future[bytes]) -> web.Response:
+    """Wait for a call for as long as the connection lasts."""
+    while not (await asyncio.wait({running}, timeout=LOOK_S))[0]:
+        if request.transport is None or request.transport.is_closing():
+            return web.Response(status=CALLER_LEFT)  # to nobody
+    if running.cancelled():
+        raise unavailable("the call was stopped before its end, because its caller had left")
+    return web.Response(body=running.result(), content_type="application/json")
 
 
 async def read_object(request: web.Request) -> dict[str, Any]:

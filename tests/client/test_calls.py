@@ -59,12 +59,13 @@ def test_names_and_paths_are_quoted() -> None:
 
 
 def test_what_may_be_sent_again() -> None:
-    """Only what is the same when done twice: no tool, no move, and no stream, which is used up."""
+    """Only what is the same when done twice, as tools are by their key: no move, and no stream, which is used up."""
     again: list[calls.Call[Any]] = [
         calls.connect("s"),
         calls.release("s"),
         calls.sandbox("x"),
         calls.list_tools("x"),
+        calls.call_tool("x", "t", {}, 1),
         calls.desktop("x", False),
         calls.read_file("x", "p"),
         calls.list_files("x", "p", 1),
@@ -73,7 +74,6 @@ def test_what_may_be_sent_again() -> None:
         calls.write_file("x", "p", "text/plain", b""),
     ]
     once: list[calls.Call[Any]] = [
-        calls.call_tool("x", "t", {}, 1),
         calls.move_file("x", "p", "q"),
         calls.make_directory("x", "p"),
         calls.write_file("x", "p", "text/plain"),

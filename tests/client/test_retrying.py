@@ -14,7 +14,7 @@ from agentscope_runtime.sandbox.settings import find_origin
 
 ONE, THREE = "http://127.0.0.1:1", "http://127.0.0.1:1, http://127.0.0.1:2,http://127.0.0.1:3/"
 POOL = calls.pool()
-TOOL = calls.call_tool("sbx-1", "run_shell_command", {"command": "true"}, 1.0)
+COMMAND = calls.start_command("sbx-1", "true")
 GONE, BROKEN, DRAINING = httpx.ConnectError("refused"), httpx.ReadError("broke"), Draining("about to end")
 
 
@@ -36,7 +36,7 @@ def test_several_addresses_are_one_origin() -> None:
 
 def test_a_single_manager_that_is_not_there_is_told_soon() -> None:
     """Two further attempts, a third of a second in all."""
-    (attempts, _) = trial(TOOL, ONE)
+    (attempts, _) = trial(COMMAND, ONE)
     assert [attempts.pause_after(GONE) for _ in range(3)] == [*BREAK_DELAYS, None]
 
 
@@ -55,14 +55,14 @@ def test_the_next_manager_is_tried_at_once() -> None:
 
 
 def test_what_was_refused_before_it_began_is_sent_again() -> None:
-    """A tool call, too, and to a single manager: another one takes its place."""
-    (attempts, _) = trial(TOOL, ONE)
+    """A command, too, and to a single manager: another one takes its place."""
+    (attempts, _) = trial(COMMAND, ONE)
     assert [attempts.pause_after(DRAINING) for _ in range(3)] == [0.05, 0.1, 0.2]
 
 
 def test_what_may_have_happened_is_not_done_again() -> None:
-    """A tool whose connection broke is not run at another manager; what is idempotent is asked there."""
-    (attempts, _) = trial(TOOL, THREE)
+    """A command whose connection broke is not begun at another manager; what is idempotent is asked there."""
+    (attempts, _) = trial(COMMAND, THREE)
     assert attempts.pause_after(BROKEN) is None
     (attempts, _) = trial(POOL, THREE)
     assert attempts.pause_after(BROKEN) == 0.0

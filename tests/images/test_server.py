@@ -243,3 +243,16 @@ def test_a_host_that_refuses_namespaces() -> None:
         assert "the user land cannot be made" in answer.json()["detail"] and time.monotonic() - began < 5
         for result in (box.cell("print(1)"), box.shell("echo 1")):
             assert result["isError"] is True and stdout(result) == "" and "the user land cannot be made" in str(result)
+
+
+def test_a_call_is_made_once_by_its_key(shared_box: RealBox) -> None:
+    """The answer of the first is given to whoever asks again, also when the first's connection broke in the middle."""
+    call = {"arguments": {"command": "echo once >>counted; sleep 1; cat counted"}}
+    key = {"Idempotency-Key": "key-of-a-call"}
+    with pytest.raises(httpx.ReadTimeout):
+        shared_box.http.post("/tools/run_shell_command", json=call, headers=key, timeout=0.3)
+    for _ in range(2):
+        answer = shared_box.http.post("/tools/run_shell_command", json=call, headers=key)
+        assert stdout(answer.json()) == "once\n"
+    other = shared_box.http.post("/tools/run_shell_command", json={"arguments": {"command": "true"}}, headers=key)
+    assert other.status_code == 422 and "came with another call" in other.json()["detail"]

@@ -206,7 +206,7 @@ async def test_a_release_and_the_end_of_the_manager_end_the_waiting() -> None:
         with pytest.raises(Unavailable, match="was released while it was being connected"):
             await released
         await w.pool.aclose(destroy=False, within=0)
-        with pytest.raises(Unavailable, match="is stopping"):
+        with pytest.raises(Unavailable, match="is about to end"):
             await left
 
 

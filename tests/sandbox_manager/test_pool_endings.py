@@ -12,6 +12,7 @@ from virtual_time import settle, virtual
 from agentscope_runtime.sandbox.errors import BackendUnavailable, ImageMissing, SandboxDied, StartFailed, Unavailable
 from agentscope_runtime.sandbox_manager.events import SandboxStopping
 from agentscope_runtime.sandbox_manager.means import Policy
+from agentscope_runtime.sandbox_manager.verdicts import Verdicts
 
 
 @virtual
@@ -109,7 +110,7 @@ async def test_a_silent_death_is_found_out_by_whoever_calls() -> None:
         lease = await w.pool.connect(key(), ["base"])
         (record,) = lease.sandboxes
         await w.backend.die(record.sandbox_id, quietly=True)
-        assert isinstance(await w.pool.verdict(record), SandboxDied)
+        assert isinstance(await Verdicts(w.means, w.pool.retirement)(record), SandboxDied)
         with pytest.raises(SandboxDied):
             await w.pool.sandbox(record.sandbox_id)
 
@@ -119,7 +120,7 @@ async def test_the_verdict_on_a_box_that_lives_is_unavailable() -> None:
     """Its container runs: nobody claims that it died, and its lease stays."""
     async with world() as w:
         lease = await w.pool.connect(key(), ["base"])
-        verdict = await w.pool.verdict(lease.sandboxes[0])
+        verdict = await Verdicts(w.means, w.pool.retirement)(lease.sandboxes[0])
         assert type(verdict) is Unavailable
         assert await w.pool.leases() == [lease]
 
@@ -145,10 +146,10 @@ async def test_stopping_ends_waiting_callers_and_destroys_everything() -> None:
         waiting = asyncio.create_task(w.pool.connect(key("s2"), ["browser"]))
         await asyncio.sleep(1.0)
         assert await w.pool.aclose(destroy=True, within=10) == 0
-        with pytest.raises(Unavailable, match="stopping"):
+        with pytest.raises(Unavailable, match="about to end"):
             await waiting
         assert not w.containers
-        with pytest.raises(Unavailable, match="stopping"):
+        with pytest.raises(Unavailable, match="about to end"):
             await w.pool.connect(key("s3"), ["base"])
 
 

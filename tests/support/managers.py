@@ -43,7 +43,11 @@ def free_port() -> int:
 
 def containers_of(state_dir: Path) -> list[docker.models.containers.Container]:
     """Return every container of the installation that this folder holds the state of, whatever its state."""
-    installation = (state_dir / "installation").read_text().strip()
+    return containers_labelled((state_dir / "installation").read_text().strip())
+
+
+def containers_labelled(installation: str) -> list[docker.models.containers.Container]:
+    """Return every container of an installation, whatever its state."""
     label = f"agentscope_runtime.installation={installation}"
     engine = docker.from_env()
     try:

@@ -1,7 +1,8 @@
 """When a call is sent again, where to, and after how long: what a manager's restart shall not cost anybody.
 
 Sent again is what never arrived (nobody listened), what a manager refused before it did anything (`Draining`), and what
-arriving twice does once (`Call.idempotent`). A tool that may have run is never run again: whoever called it is told.
+arriving twice does once (`Call.idempotent`): tools, too, which the sandbox knows by their key. What is left, such as a
+command that may have begun, is not begun again: whoever asked for it is told.
 
 Not here: the sending (`_async/connection`), and what an answer means (`transport`).
 """

@@ -69,6 +69,8 @@ def build(origin: Origin, call: Call[T], timeout: float, content: Any = None) ->
     sent = headers(origin)
     if call.content_type is not None:
         sent.append(("Content-Type", call.content_type))
+    if call.key is not None:
+        sent.append(("Idempotency-Key", call.key))
     limits = httpx.Timeout(timeout + MARGIN, connect=CONNECT_TIMEOUT)
     return httpx.Request(
         call.method,

@@ -114,7 +114,7 @@ async def running(
             async with _background(pool, means, loops):
                 yield pool
         finally:
-            await _end(pool, destroy=settings.auto_cleanup)
+            await _end(pool, destroy=not settings.keep_warm if shared else settings.auto_cleanup)
 
 
 async def _end(pool: Pool, *, destroy: bool) -> None:

@@ -15,9 +15,9 @@ from dataclasses import replace
 
 from agentscope_runtime.sandbox import wire
 from agentscope_runtime.sandbox.errors import (
+    Draining,
     InvalidRequest,
     NotFound,
-    SandboxError,
     StoreUnavailable,
     Unavailable,
 )
@@ -29,7 +29,6 @@ from agentscope_runtime.sandbox_manager.events import (
     LeaseEnded,
 )
 from agentscope_runtime.sandbox_manager.freezing import thawed, touch
-from agentscope_runtime.sandbox_manager.heartbeat import GONE
 from agentscope_runtime.sandbox_manager.identity import Identity
 from agentscope_runtime.sandbox_manager.launcher import Launcher
 from agentscope_runtime.sandbox_manager.means import Means
@@ -40,17 +39,16 @@ from agentscope_runtime.sandbox_manager.reaper import Activity
 from agentscope_runtime.sandbox_manager.refill import Refill
 from agentscope_runtime.sandbox_manager.retirement import Retirement
 from agentscope_runtime.sandbox_manager.states import NO_OPTIONS, Ending, Lease, LeaseKey, SandboxRecord, State, Wish
-from agentscope_runtime.sandbox_manager.stores import Claim
+from agentscope_runtime.sandbox_manager.stores import Claim, StaleLeader
 from agentscope_runtime.sandbox_manager.stores.redis.shelf import RedisShelf
 from agentscope_runtime.sandbox_manager.suspension import Suspension
 from agentscope_runtime.sandbox_manager.tally import Tally
+from agentscope_runtime.sandbox_manager.verdicts import Verdicts
 from agentscope_runtime.sandbox_manager.waiting import Waiting
 from agentscope_runtime.sandbox_manager.waking import Waking
 
-DEATH_TAKES = 1.0
-"""Seconds until the engine has noticed the end of a container whose connections broke."""
 RELEASED = Ending("was released")
-STOPPING = "the sandbox manager is stopping"
+STOPPING = "this sandbox manager is about to end; connect again: another one, or the next, serves it"
 UNFIT = Ending("could not be made what its lease asked for; connect again")
 SHUTDOWN = Ending("was removed because its manager stopped")
 
@@ -79,6 +77,7 @@ class Pool:
             on_dropped=lambda record: self._outcomes.dropped(record),
         )
         self.retirement = Retirement(means, self.launcher, self._arrivals)
+        self._verdict = Verdicts(means, self.retirement)
         self.refill = Refill(means, self.launcher, self.retirement, self.admission)
         self.suspension = Suspension(means, self.launcher, self._arrivals)
         self._outcomes = Outcomes(means, self._arrivals, self.retirement, self.suspension)
@@ -206,7 +205,7 @@ class Pool:
         """Return the box of a sandbox in any state, for the pool's own errands; it counts as no activity."""
         if self._boxes is None:
             raise Unavailable("this pool has no way to talk to sandboxes")
-        return self._boxes.open(record, self.verdict)
+        return self._boxes.open(record, self._verdict)
 
     # --- questions
 
@@ -231,40 +230,31 @@ class Pool:
         """Return how the pool stands, by kind."""
         return await self._tally.report()
 
-    async def verdict(self, record: SandboxRecord) -> SandboxError:
-        """Find out why a leased box does not answer; see `box.Verdict`."""
-        sandbox_id = record.sandbox_id
-        loop = asyncio.get_running_loop()
-        give_up = loop.time() + DEATH_TAKES
-        while True:
-            try:
-                await self.store.get(sandbox_id)
-                alive = await self._means.backend.alive(sandbox_id)
-            except SandboxError as e:
-                return e
-            if not alive:
-                if await self.retirement.retire_dead(record, GONE):
-                    return GONE.to_error(sandbox_id)
-                return Unavailable(f"sandbox {sandbox_id} was suspended meanwhile; try again")
-            if loop.time() >= give_up:
-                return Unavailable(f"sandbox {sandbox_id} does not answer, though its container runs; try again")
-            await asyncio.sleep(DEATH_TAKES / 20)
+    def drain(self) -> None:
+        """Begin nothing new; sessions that wait are told to connect elsewhere."""
+        self._closed = True
+        self._arrivals.abort_all(Draining(STOPPING))
+        self.admission.close(Draining(STOPPING))
 
     async def aclose(self, *, destroy: bool, within: float) -> int:
         """Start nothing any more; if `destroy`, destroy all sandboxes, and return how many could not be in time.
 
-        Those that are shared with other managers are theirs: only what this one has begun is finished, or undone.
+        Leases that are shared with other managers are theirs: what this one has begun is finished, or undone, and
+        `destroy` is about what nobody has leased.
         """
-        self._closed = True
-        self._arrivals.abort_all(Unavailable(STOPPING))
+        self.drain()
         await self._waking.aclose()
         await self.launcher.aclose()
         await self.suspension.aclose()
         if self._means.shared:
-            with suppress(StoreUnavailable):  # then whoever leads finds it
+            with suppress(StoreUnavailable, StaleLeader):  # then whoever leads finds it
                 for record in await self.store.take_over(self.store.manager):
                     if record.state is State.STARTING and not record.restored:  # these rest again, at whoever leads
                         await self.retirement.retire(record.sandbox_id, SHUTDOWN)
+                for kind in await self.store.census() if destroy else ():
+                    fence = self._means.membership.fence  # of whoever leads: a newer one has begun to fill the pool
+                    free = await self.store.trim(kind, keep=0, ending=SHUTDOWN, fence=fence)
+                    self.retirement.destroy(free, SHUTDOWN)
         elif destroy:
             for record in await self.store.sandboxes():
                 await self.retirement.retire(record.sandbox_id, SHUTDOWN)
@@ -278,7 +268,7 @@ class Pool:
         types = tuple(sandbox_types)
         self._means.check(types, options)
         if self._closed:
-            raise Unavailable(STOPPING)
+            raise Draining(STOPPING)
         return types
 
     async def _outfit(self, wish: Wish, claim: Claim) -> None:

@@ -97,7 +97,11 @@ class Settings(BaseSettings):
     drain_seconds: Annotated[float, Field(ge=0)] = 30.0
     """Seconds that running calls are given to finish when the server is asked to end; new ones are refused at once."""
     auto_cleanup: bool = True
-    """Whether the manager removes its sandboxes when it stops; else their own watchdog does."""
+    """Whether the manager removes its sandboxes when it stops; else their own watchdog does. Leases of a shared pool
+    stay in any case, for the other managers."""
+    keep_warm: bool = True
+    """Whether free sandboxes of a shared pool stay, too, when a manager stops. Those that no manager comes for within
+    `WATCHDOG_SECONDS` end by themselves."""
 
     redis_url: SecretStr | None = None
     """Redis in which managers share one pool: `redis://user:password@host:6379/0`, `rediss://…` (TLS), `unix:///path`,

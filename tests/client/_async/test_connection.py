@@ -48,13 +48,24 @@ async def test_a_manager_that_keeps_hanging_up_is_unreachable(manager: ScriptedM
         assert len(manager.seen) == 3
 
 
-async def test_a_tool_call_is_never_sent_twice(manager: ScriptedManager) -> None:
-    """What may have happened is not done again; the message says that nobody knows."""
+async def test_what_may_have_happened_is_never_sent_twice(manager: ScriptedManager) -> None:
+    """The message says that nobody knows."""
     async with to(manager) as connection:
         manager.then_hang_up()
         with pytest.raises(ManagerUnreachable, match="whether the call took effect is not known"):
-            await connection.send_async(TOOL)
+            await connection.send_async(calls.start_command("sbx-1", "true"))
         assert len(manager.seen) == 1
+
+
+async def test_a_tool_call_is_asked_for_again_by_its_key(manager: ScriptedManager) -> None:
+    """The sandbox knows by the key that it has been made; each call has a key of its own."""
+    manager.leases["", "s"] = {"base": "sbx-1"}
+    async with to(manager) as connection:
+        manager.then_hang_up()
+        assert (await connection.send_async(TOOL))["isError"] is False
+    first, second = (seen.headers["Idempotency-Key"] for seen in manager.seen)
+    assert first == second == TOOL.key
+    assert TOOL.key != calls.call_tool("sbx-1", "run_shell_command", {"command": "true"}, 1.0).key
 
 
 async def test_an_answer_that_breaks_off_is_an_error(manager: ScriptedManager) -> None:

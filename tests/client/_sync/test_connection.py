@@ -49,13 +49,24 @@ def test_a_manager_that_keeps_hanging_up_is_unreachable(manager: ScriptedManager
         assert len(manager.seen) == 3
 
 
-def test_a_tool_call_is_never_sent_twice(manager: ScriptedManager) -> None:
-    """What may have happened is not done again; the message says that nobody knows."""
+def test_what_may_have_happened_is_never_sent_twice(manager: ScriptedManager) -> None:
+    """The message says that nobody knows."""
     with to(manager) as connection:
         manager.then_hang_up()
         with pytest.raises(ManagerUnreachable, match="whether the call took effect is not known"):
-            connection.send(TOOL)
+            connection.send(calls.start_command("sbx-1", "true"))
         assert len(manager.seen) == 1
+
+
+def test_a_tool_call_is_asked_for_again_by_its_key(manager: ScriptedManager) -> None:
+    """The sandbox knows by the key that it has been made; each call has a key of its own."""
+    manager.leases["", "s"] = {"base": "sbx-1"}
+    with to(manager) as connection:
+        manager.then_hang_up()
+        assert (connection.send(TOOL))["isError"] is False
+    first, second = (seen.headers["Idempotency-Key"] for seen in manager.seen)
+    assert first == second == TOOL.key
+    assert TOOL.key != calls.call_tool("sbx-1", "run_shell_command", {"command": "true"}, 1.0).key
 
 
 def test_an_answer_that_breaks_off_is_an_error(manager: ScriptedManager) -> None:

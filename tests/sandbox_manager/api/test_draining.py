@@ -60,3 +60,22 @@ async def test_callers_in_line_are_sent_elsewhere(tmp_path: Path) -> None:
         assert await manager.app.state.drain.finish(10) == 0
         answer = await waiting
         assert (answer.status_code, answer.json()["code"]) == (503, "draining")
+
+
+async def test_sessions_that_wait_are_sent_elsewhere(manager: Manager) -> None:
+    """A connect that waits for a sandbox to start is work that another manager can do: it ends, and is undone."""
+    starting = asyncio.Event()
+
+    async def hold(step: str, _: str) -> None:
+        if step == "start":
+            starting.set()
+            await asyncio.Event().wait()
+
+    manager.backend.hook = hold
+    async with manager.http() as http:
+        body = {"session_id": "s", "sandbox_types": ["filesystem"]}
+        waiting = asyncio.create_task(http.post("/v1/leases", json=body))
+        await starting.wait()
+        assert await manager.app.state.drain.finish(10) == 0
+        answer = await waiting
+        assert (answer.status_code, answer.json()["code"]) == (503, "draining")

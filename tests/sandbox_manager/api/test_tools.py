@@ -149,3 +149,22 @@ def test_the_gateway_gives_up_just_after_the_call_should_have_ended(body: object
 def test_nonsense_is_left_to_the_box(body: bytes) -> None:
     """The gateway does not stumble over it."""
     assert _patience(body) == LONGEST
+
+
+async def test_a_call_is_made_once_by_its_key(manager: Manager) -> None:
+    """Whoever lost the answer asks again with the key; whoever leaves for good has the call stopped."""
+    (sandbox,) = await manager.lease("base")
+    path = f"/v1/sandboxes/{sandbox}/tools/run_shell_command"
+    box = manager.backend.engine.containers[sandbox].box
+    async with manager.http(headers={"Idempotency-Key": "k1"}) as http:
+        body = {"arguments": {"command": "echo"}}
+        assert (await http.post(path, json=body)).json() == (await http.post(path, json=body)).json()
+    assert list(box.calls) == ["k1"]
+    box.called.clear()
+    async with manager.http(headers={"Idempotency-Key": "k2"}) as http:
+        leaving = asyncio.create_task(http.post(path, json={"arguments": {"command": "sleep 60"}}))
+        await box.called.wait()
+        leaving.cancel()
+        await asyncio.wait({leaving})
+    await asyncio.wait({box.calls["k2"]}, timeout=10)
+    assert box.calls["k2"].cancelled()

@@ -37,6 +37,8 @@ class Call(Generic[T]):
     """Seconds on top of that."""
     idempotent: bool = True
     """Whether the call may be sent again when the connection broke and nobody knows whether it arrived."""
+    key: str | None = None
+    """By which a sandbox knows the call when it is sent again, so that it is made once."""
 
 
 def json_call(what: str, method: str, path: str, body: dict[str, Any], answer: type[W]) -> Call[W]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,7 +20,10 @@ def list_tools(sandbox_id: str) -> Call[wire.ToolList]:
 def call_tool(
     sandbox_id: str, name: str, arguments: Mapping[str, Any], timeout: float | None = None
 ) -> Call[ToolResult]:
-    """Run a tool, with the seconds it may take; the tool's own default where None."""
+    """Run a tool, with the seconds it may take; the tool's own default where None.
+
+    The call can be sent again: the sandbox knows it by its key, and makes it once.
+    """
     if not name:
         raise InvalidRequest("the tool's name is empty; list_tools() has the names")
     if timeout is not None:
@@ -28,4 +32,4 @@ def call_tool(
     if timeout is not None:
         body["timeout"] = timeout
     what, path = f"run tool {name!r} in {sandbox_id}", at(sandbox_id, "tools", name)
-    return Call(what, "POST", path, read_object, dump(body), JSON, timeout, idempotent=False)
+    return Call(what, "POST", path, read_object, dump(body), JSON, timeout, key=secrets.token_urlsafe(16))

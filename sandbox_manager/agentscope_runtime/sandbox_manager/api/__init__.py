@@ -123,7 +123,7 @@ def create_app(
                 stack.enter_context(serving.events.subscribed(tracing.note))
             app.state.pool = serving
             await stack.enter_async_context(_in_background(counted.watch_loop()))
-            await stack.enter_async_context(_in_background(drain.empty_line(serving.admission)))
+            await stack.enter_async_context(_in_background(drain.then(serving.drain)))
             app.state.memory_use = MemoryUse(serving.backend)
             stack.push_async_callback(app.state.memory_use.aclose)
             app.state.snapshots = SnapshotKeeper(storage, serving)

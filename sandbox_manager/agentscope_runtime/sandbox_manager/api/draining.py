@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from contextlib import suppress
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agentscope_runtime.sandbox.errors import Draining
-from agentscope_runtime.sandbox_manager.admission import Admission
 from agentscope_runtime.sandbox_manager.api.problems import problem
 
 ANSWERED = frozenset({"/health", "/liveness"})
@@ -62,10 +62,11 @@ class Drain:
             await asyncio.sleep(self._quiet_in())
         return self.running
 
-    async def empty_line(self, admission: Admission) -> None:
-        """Wait for the end to begin, and send callers that wait for room away: another manager may have some."""
+    async def then(self, send_away: Callable[[], None]) -> None:
+        """Wait for the end to begin, and send those away who wait here for what another manager may have."""
         await self.begun.wait()
-        admission.close(Draining(REFUSAL, retry_after=RETRY_AFTER))
+        send_away()
+
     def _quiet_in(self) -> float:
         return self._last_call + QUIET - time.monotonic()
 

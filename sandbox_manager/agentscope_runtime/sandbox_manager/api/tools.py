@@ -27,6 +27,9 @@ ARGUMENTS_LIMIT = 32 << 20
 """Bytes of one call's arguments; files are for what is larger."""
 CALLER_LEFT = 499
 """To nobody."""
+STOP_WITHIN = 2.0
+KEY_HEADER = "Idempotency-Key"
+"""By which a box knows a call that is asked for again: it is answered, and not made twice."""
 JSON = {"Content-Type": "application/json"}
 
 
@@ -46,8 +49,13 @@ async def call_tool(sandbox_id: str, name: str, request: Request) -> Response:
     if name in (".", ".."):  # a URL would fold them away
         raise UnknownTool(f"there is no tool {name!r}")
     body = await request.body()
-    ask = Ask("POST", f"/tools/{quote(name, safe='')}", data=body, headers=JSON, timeout=_patience(body))
+    key = request.headers.get(KEY_HEADER)
+    headers = JSON if key is None else {**JSON, KEY_HEADER: key}
+    ask = Ask("POST", f"/tools/{quote(name, safe='')}", data=body, headers=headers, timeout=_patience(body))
     answer = await unless_left(request.receive, relay(request, sandbox_id, ask))
+    if answer is None and key is not None:
+        # The caller has left, and this manager has not: nobody is going to ask for this call again.
+        await relay(request, sandbox_id, Ask("DELETE", f"/calls/{quote(key, safe='')}", timeout=STOP_WITHIN))
     return answer or Response(status_code=CALLER_LEFT)
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from aiohttp import WSMsgType, web
@@ -77,6 +78,8 @@ class FakeBox:
         self.mcp_servers = FakeMcpServers()
         self._token = token
         self._has_desktop = has_desktop
+        self.calls: dict[str, asyncio.Future[dict[str, Any]]] = {}
+        """Tool calls by their key."""
         self._runners: list[web.AppRunner] = []
 
     async def serve(self) -> Address:
@@ -119,6 +122,7 @@ class FakeBox:
         app.router.add_routes(self.note.routes(lambda: self.generation))
         app.router.add_get("/tools", self._list_tools)
         app.router.add_post("/tools/{name}", self._call_tool)
+        app.router.add_delete("/calls/{key}", self._stop_call)
         app.router.add_routes(FakeKernels().routes())
         app.router.add_routes(self.commands.routes())
         app.router.add_routes(self.mcp_servers.routes())
@@ -190,7 +194,20 @@ class FakeBox:
         text = body.get("arguments", {}).get(argument)
         if not isinstance(text, str):
             raise InvalidRequest(f"{name}: {argument} is missing, or no string")
-        return web.json_response(await _run(text, body.get("timeout"), with_code=name == "run_shell_command"))
+        work = partial(_run, text, body.get("timeout"), with_code=name == "run_shell_command")
+        return web.json_response(await self._made_once(request.headers.get("Idempotency-Key"), work))
+
+    async def _made_once(self, key: str | None, make: Callable[[], Coroutine[Any, Any, dict[str, Any]]]) -> Any:
+        """Make a call, or wait for the one of that key; keys are remembered for as long as the box lasts."""
+        if key is None:
+            return await make()
+        if key not in self.calls:
+            self.calls[key] = asyncio.ensure_future(make())
+        return await asyncio.shield(self.calls[key])
+
+    async def _stop_call(self, request: web.Request) -> web.Response:
+        call = self.calls.get(request.match_info["key"])
+        return web.json_response({"stopped": call is not None and call.cancel()})
 
 
 async def _run(text: str, timeout: float | None, *, with_code: bool) -> dict[str, Any]:
