@@ -8,12 +8,14 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 from fake_pool import ids, key
+from redis.asyncio import Redis
 from s3_server import BUCKET, KEYS, S3Server
-from shared_pool import Town, town
+from shared_pool import Town, eventually, town
 
 from agentscope_runtime.sandbox.wire import LeaseOptions
 from agentscope_runtime.sandbox_manager import snapshot_keeper
 from agentscope_runtime.sandbox_manager.backends.fake_box import FakeBox
+from agentscope_runtime.sandbox_manager.events import StoreRebuilt
 from agentscope_runtime.sandbox_manager.pool import Pool
 from agentscope_runtime.sandbox_manager.snapshot_keeper import SnapshotKeeper
 from agentscope_runtime.sandbox_manager.snapshots import Bounds
@@ -85,3 +87,27 @@ async def test_two_managers_that_fill_at_once_fill_once(tmp_path: Path, endpoint
                 first, second = await asyncio.gather(one.connect(key(), ["base"], X), two.connect(key(), ["base"], X))
             assert ids(first) == ids(second)
             assert box_of(t, first).files.files == {NOTE: b"kept"}
+
+
+async def test_what_was_found_again_is_not_filled_again(tmp_path: Path, endpoint: str) -> None:
+    """A Redis that lost everything is filled from the boxes, and each knows whether it began with something."""
+    async with town(tmp_path) as t:
+        where = {"snapshot_url": f"s3://{BUCKET}/pool", "snapshot_endpoint": endpoint}
+        async with t.manager(**where) as one:
+            await kept(t, one, endpoint)
+            lease = await one.connect(key(), ["base"], X)
+            box = box_of(t, lease)
+            box.files.add("note.txt", b"changed")
+
+            async def noted() -> bool:
+                return bool(box.note.note)
+
+            async def rebuilt() -> bool:
+                return bool(t.happenings(StoreRebuilt)[1:])  # the first was of the empty Redis at the beginning
+
+            await eventually(noted)
+            async with Redis.from_url(t.redis.url) as redis:
+                await redis.flushall()
+            await eventually(rebuilt)
+            assert ids(await one.connect(key(), ["base"], X)) == ids(lease)
+            assert box.files.files == {NOTE: b"changed"}
