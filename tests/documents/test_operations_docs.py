@@ -45,7 +45,7 @@ async def test_the_table_has_every_metric_with_its_labels(tmp_path: Path) -> Non
 def test_every_cause_is_explained() -> None:
     """Those of sandboxes, of which those of leases are some."""
     (line,) = (line for line in TABLE if "`sandboxes_ended_total`" in line)
-    assert {*CAUSES.values(), "died", "other"} == set(re.findall(r"`(\w+)`", line.rsplit("|", 2)[1]))
+    assert {*CAUSES.values(), "died", "other"} == set(re.findall(r"`([a-z_]+)`", line.rsplit("|", 2)[1]))
 
 
 def test_the_rules_name_metrics_that_there_are() -> None:

@@ -52,6 +52,7 @@ CAUSES = {
     "made room": "displaced",
     "was started for a session that did not wait": "unwanted",
     "was removed because its manager stopped": "shutdown",
+    "waited in the pool for longer": "aged",
     "ran an image that has been rebuilt": "stale",
     "could not be made what its lease asked for": "unfit",
     "could not say that nobody had used it": "unfit",
