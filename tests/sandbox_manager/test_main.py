@@ -192,6 +192,8 @@ def test_it_prints_the_images_of_what_it_keeps_warm(tmp_path: Path) -> None:
         ((), {"HOST": "0.0.0.0"}, "HOST=0.0.0.0 can be reached from other machines.* set BEARER_TOKEN"),
         ((), {"POOL_SIZE": "many"}, "POOL_SIZE: .*'many'"),
         ((), {"POOL_SIZE": "brwser=1"}, "POOL_SIZE: no sandbox type 'brwser'; there are: base, browser"),
+        ((), {"MAX_SANDBOXES_BY_TYPE": "gui=1,brwser=1"}, "MAX_SANDBOXES_BY_TYPE: no sandbox type 'brwser'; there are"),
+        ((), {"POOL_HIT_RATIO": "0.9", "POOL_MAX": "bse=1"}, "POOL_MAX: no sandbox type 'bse'; there are: base"),
         ((), {"DEFAULT_SANDBOX_TYPE": "bse"}, "DEFAULT_SANDBOX_TYPE: no sandbox type 'bse'; there are: base, browser"),
         ((), {"POOL_SIZE": "3", "MAX_SANDBOX_INSTANCES": "1"}, "MAX_SANDBOX_INSTANCES allows 1"),
         ((), {"HOST": "192.0.2.1", "BEARER_TOKEN": "k"}, "192.0.2.1:0: this machine has no such address"),

@@ -181,16 +181,22 @@ def _settings(options: argparse.Namespace) -> Settings:
 
 
 def _check_kinds(settings: Settings) -> None:
-    """Look up what is to be kept warm, now that the extensions have registered theirs.
+    """Look up the kinds that the settings name, now that the extensions have registered theirs.
 
     Raises:
         SettingsError: Nobody registered one of them: a typing error, or an extension is missing.
     """
-    try:
-        _images(settings)
-    except UnknownSandboxType as error:
-        variable = "POOL_SIZE" if isinstance(settings.pool_size, dict) else "DEFAULT_SANDBOX_TYPE"
-        raise SettingsError(f"{variable}: {error.detail}") from error
+    warm = "POOL_SIZE" if isinstance(settings.pool_size, dict) else "DEFAULT_SANDBOX_TYPE"
+    for variable, kinds in (
+        (warm, settings.pool_targets()),
+        ("POOL_MAX", settings.pool_most()),
+        ("MAX_SANDBOXES_BY_TYPE", settings.max_sandboxes_by_type),
+    ):
+        try:
+            for kind in kinds:
+                SandboxRegistry.get_image_by_type(kind)
+        except UnknownSandboxType as error:
+            raise SettingsError(f"{variable}: {error.detail}") from error
 
 
 def _images(settings: Settings) -> dict[str, str]:
