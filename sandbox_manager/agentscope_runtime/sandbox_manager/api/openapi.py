@@ -15,7 +15,9 @@ from agentscope_runtime.sandbox.errors import PROBLEM_MEDIA_TYPE, SandboxError
 
 EVERYWHERE = frozenset({401, 403, 413, 422, 500, 503})
 """What any call may end with; one that goes to a sandbox, with whatever else the family of errors has."""
-TOO_LARGE = "The body is larger than this call takes"
+REACHING = ("/v1/leases", "/v1/snapshots")
+"""How paths of calls begin that may go to a sandbox although they do not name it."""
+TOO_LARGE = "or the body is larger than this call takes"
 PROBLEM = {
     "type": "object",
     "description": "What went wrong (RFC 9457); some have further members.",
@@ -44,7 +46,7 @@ def describe(app: FastAPI) -> None:
         document["security"] = [{"key": []}]
         for path, operations in document["paths"].items():
             if path.startswith("/v1/"):
-                _add_failures(operations, everything="{sandbox_id}" in path)
+                _add_failures(operations, everything="{sandbox_id}" in path or path.startswith(REACHING))
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]
@@ -66,7 +68,8 @@ def _codes() -> dict[int, str]:
     codes: dict[int, list[str]] = defaultdict(list)
     for cls in _family(SandboxError):
         codes[cls.status].append(f"`{cls.code}`")
-    return {413: TOO_LARGE, **{status: ", ".join(sorted(set(names))) for status, names in codes.items()}}
+    codes[413].append(TOO_LARGE)
+    return {status: ", ".join(sorted(set(names))) for status, names in codes.items()}
 
 
 def _family(cls: type[SandboxError]) -> Iterator[type[SandboxError]]:
