@@ -17,8 +17,6 @@ EVERYWHERE = frozenset({401, 403, 413, 422, 500, 503})
 """What any call may end with; one that goes to a sandbox, with whatever else the family of errors has."""
 REACHING = ("/v1/leases", "/v1/snapshots")
 """How paths of calls begin that may go to a sandbox although they do not name it."""
-OF_SANDBOXES = ("/v1/leases", "/v1/snapshots")
-"""Paths that name no sandbox, and whose calls do something to some all the same."""
 TOO_LARGE = "or the body is larger than this call takes"
 PROBLEM = {
     "type": "object",
