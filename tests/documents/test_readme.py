@@ -146,7 +146,9 @@ def test_links_lead_somewhere(page: str) -> None:
 def test_the_settings_are_the_managers() -> None:
     """The table names every setting, and none that does not exist."""
     table = README.partition("## Settings")[2].partition("## ")[0]
-    named = set(re.findall(r"`([A-Z][A-Z_]{3,})`", table))
+    named = {
+        name for row in re.findall(r"^\|([^|]+)\|", table, re.M) for name in re.findall(r"`([A-Z][A-Z_]{3,})`", row)
+    }
     fields = {name.upper() for name in Settings.model_fields} - {"STATE_DIR"} | {"AGENTSCOPE_RUNTIME_STATE_DIR"}
     rarely = {"CONTAINER_DEPLOYMENT", "WATCHER_SCAN_INTERVAL"}  # for tests and tuning; their docstrings are enough
     of_the_client = {name for name in named if name.startswith("RUNTIME_SANDBOX_")}
