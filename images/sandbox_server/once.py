@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-from sandbox_server.problems import invalid_request
+from sandbox_server.problems import invalid_request, unavailable
 
 HEADER = "Idempotency-Key"
 KEY_MAX = 128
@@ -21,7 +21,7 @@ ALONE_S = 15.0
 """Seconds for which a call that nobody waits for goes on, and its answer is remembered after it: as long as callers try
 to reach a manager."""
 KEPT_BYTES = 16 << 20
-"""Bytes of answers that are remembered; older ones go before their time."""
+"""Bytes of answers that are remembered; older ones go before their time, but not that their calls were made."""
 
 
 @dataclass(slots=True)
@@ -30,6 +30,8 @@ class _Call:
     running: asyncio.Future[bytes]
     waiting: int = 0
     size: int = 0
+    unwanted: bool = False
+    """Whether a caller has left for good, and the connection that it left is not noticed yet."""
     alone: asyncio.TimerHandle | None = field(default=None, repr=False)
 
 
@@ -57,6 +59,7 @@ class Once:
         elif call.asked != asked:
             raise invalid_request(f"{HEADER} {key!r} came with another call before; a new call needs a new one")
         call.waiting += 1
+        call.unwanted = False
         if call.alone is not None:
             call.alone.cancel()
             call.alone = None
@@ -68,13 +71,23 @@ class Once:
         if call is None:
             return
         call.waiting -= 1
-        if not call.waiting and not call.running.done():
+        unwanted, call.unwanted = call.unwanted, False
+        if call.waiting or call.running.done():
+            return
+        if unwanted:
+            call.running.cancel()
+        else:
             call.alone = asyncio.get_running_loop().call_later(ALONE_S, call.running.cancel)
 
     def stop(self, key: str) -> bool:
-        """End a call at once: its caller has said to want it no more; False if it does not run."""
+        """End a call once nobody waits for it: one caller has left, another may be there. False if it does not run."""
         call = self._calls.get(key)
-        return call is not None and call.running.cancel()
+        if call is None or call.running.done():
+            return False
+        call.unwanted = True
+        if not call.waiting:
+            call.running.cancel()
+        return True
 
     def _ended(self, key: str, call: _Call, running: asyncio.Future[bytes]) -> None:
         # Looked at here, since perhaps nobody comes to ask any more.
@@ -82,9 +95,17 @@ class Once:
         call.size = 0 if failed else len(running.result())
         asyncio.get_running_loop().call_later(ALONE_S, self._calls.pop, key, None)
         remembered = sum(each.size for each in self._calls.values())
-        for old, each in list(self._calls.items()):
+        for each in self._calls.values():
             if remembered <= KEPT_BYTES:
                 break
             if each.size and each is not call:
                 remembered -= each.size
-                del self._calls[old]
+                each.size, each.running = 0, _lost()
+
+
+def _lost() -> asyncio.Future[bytes]:
+    """Return what is left of an answer that was dropped: whoever asks again must not have the call made again."""
+    lost: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+    lost.set_exception(unavailable("this call was made, but its answer is not kept any more: too many came after it"))
+    lost.exception()  # looked at, since perhaps nobody asks
+    return lost

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import math
 from collections.abc import Awaitable, Iterable
 from functools import partial
 from typing import Any
@@ -150,6 +149,6 @@ def _timeout(value: Any) -> float | None:
     if value is None:
         return None
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not (number and math.isfinite(value) and 0 < value <= MAX_TIMEOUT_S):
+    if not (number and 0 < value <= MAX_TIMEOUT_S):  # which no NaN is
         raise invalid_request(f"timeout must be a number of seconds above 0 and up to {MAX_TIMEOUT_S:g}, or null")
     return float(value)

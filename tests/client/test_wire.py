@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from pydantic import ValidationError
 
@@ -32,3 +34,16 @@ def test_variables_of_a_lease_are_bounded_and_not_shown() -> None:
     for wrong in ({"A": "x" * 9000}, {"A B": "x"}, {"A": "nul\0"}, {"": "x"}, many):
         with pytest.raises(ValidationError):
             wire.LeaseOptions(environment=wrong)
+
+
+def test_what_not_every_reader_of_json_takes_is_no_configuration() -> None:
+    """It would be kept, and then nobody could read it again."""
+    deep: dict[str, Any] = {}
+    for _ in range(300):
+        deep = {"x": deep}
+    bad: list[dict[str, Any]] = [{"a": {"command": "\ud800"}}, {"\ud800": {}}, {"a": deep}]
+    for servers in bad:
+        with pytest.raises(ValidationError, match="not what every reader of JSON takes"):
+            ConnectRequest.model_validate({"session_id": "s", "options": {"mcp_servers": servers}})
+    smile = {"a": {"command": "\U0001f600"}}
+    assert ConnectRequest.model_validate({"session_id": "s", "options": {"mcp_servers": smile}}).options.mcp_servers

@@ -165,3 +165,10 @@ async def test_what_could_not_be_told_is_told_later_as_far_as_it_is_remembered()
     assert [body["sandbox_id"] for body in json.loads(said)] == [f"sbx-{number}" for number in range(5, KEPT + 5)]
     telling.cancel()
     await asyncio.gather(telling, return_exceptions=True)
+
+
+def test_a_number_that_is_none_is_that_of_the_newest() -> None:
+    """Also one of thousands of digits, which Python refuses to read."""
+    feed = Feed()
+    for digits in ("9" * 5000, "-1", "", "x"):
+        assert feed.number_of(f"{feed.id_of(1).partition('-')[0]}-{digits}") == feed.newest == 0

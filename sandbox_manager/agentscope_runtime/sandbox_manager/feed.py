@@ -27,6 +27,8 @@ AT_ONCE = 64
 """Of them, those that a reader is given at a time."""
 TELL_EVERY = 0.05
 """Seconds in which events are gathered for the other managers: each telling is a message to all of them."""
+NUMBER_MAX = 19
+"""Digits; those of no number here, and Python refuses to read thousands of them."""
 LISTEN_ON = 60.0
 """Seconds that other managers are heard after the last reader left: it may come back, and ask what it missed."""
 
@@ -103,7 +105,8 @@ class Feed:
     def number_of(self, event_id: str) -> int:
         """Return the number of the event of this name; of any other, that of the newest."""
         name, _, number = event_id.rpartition("-")
-        return min(int(number), self.newest) if name == self._name and number.isdecimal() else self.newest
+        known = name == self._name and number.isdecimal() and len(number) < NUMBER_MAX
+        return min(int(number), self.newest) if known else self.newest
 
     def after(self, number: int) -> Batch:
         """Return some of what followed this number."""

@@ -113,6 +113,12 @@ async def test_who_prefers_openmetrics_gets_it(manager: Manager) -> None:
     assert len(names) == len(set(names)) > 25
 
 
+async def test_an_accept_header_that_makes_no_sense_gets_the_usual_text(manager: Manager) -> None:
+    """What it asks for is nothing that there is."""
+    async with manager.http(headers={"Accept": "application/openmetrics-text;version=abc"}) as http:
+        await scrape(http)
+
+
 async def test_a_store_that_is_away_hides_only_what_is_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """That is when metrics are needed most."""
     async with run_manager(tmp_path) as manager, manager.http() as http:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any
 
 from pydantic import Field, field_validator
+from pydantic_core import from_json
 
 from agentscope_runtime.sandbox.wire.base import SESSION_ID_MAX, Name, Request, TypeName, Wire
 from agentscope_runtime.sandbox.wire.snapshots import SNAPSHOT_NAME
@@ -66,6 +68,15 @@ class ConnectRequest(Request):
     options: LeaseOptions = LeaseOptions()
     wait_s: Annotated[float, Field(ge=0, le=WAIT_MAX)] = 0.0
     """Seconds to wait in line for room where the limits leave none; 0 is refused at once then."""
+
+    @field_validator("options")
+    @classmethod
+    def _every_reader_takes_them(cls, options: LeaseOptions) -> LeaseOptions:
+        try:
+            from_json(json.dumps(options.mcp_servers))
+        except (ValueError, RecursionError) as e:  # half a character, say, or nested too deeply
+            raise ValueError(f"mcp_servers are not what every reader of JSON takes: {e}") from e
+        return options
 
 
 RENEWAL_MAX = 366 * 86400.0

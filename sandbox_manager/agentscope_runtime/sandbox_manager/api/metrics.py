@@ -6,7 +6,7 @@ With the key, as any other call: how busy an installation is, is nobody else's b
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter
@@ -47,10 +47,18 @@ async def metrics(request: Request) -> Response:
         gauges.append(_gauge("store_up", "Whether the store answers", {(): 0}))
     else:
         gauges.append(_gauge("store_up", "Whether the store answers", {(): 1}))
-    encode, media_type = choose_encoder(request.headers.get("accept", ""))
+    encode, media_type = _encoder(request.headers.get("accept", ""))
     # The family of types has no word for "whatever can be collected from".
     everything: Any = _Everything(counted, gauges)
     return Response(encode(everything), headers={"Content-Type": media_type})
+
+
+def _encoder(accept: str) -> tuple[Callable[[Any], bytes], str]:
+    """Return how to encode for whoever accepts this; the usual text where the header makes no sense."""
+    try:
+        return choose_encoder(accept)
+    except (TypeError, ValueError):  # `version=abc`: it compares what it reads, whatever that is
+        return choose_encoder("")
 
 
 def metrics_of(request: Request) -> Metrics:

@@ -87,3 +87,9 @@ def test_options_are_none_or_text() -> None:
     assert load_options("") == LeaseOptions()
     for options in (FULL.options, LeaseOptions(environment={}), LeaseOptions(shared_workspace=False)):
         assert load_options(dump_options(options)) == options
+
+
+def test_options_are_read_by_what_wrote_them() -> None:
+    """However they got there: one record that cannot be read would stop every loop of every manager."""
+    options = LeaseOptions(mcp_servers={"a": {"command": "\ud800"}})
+    assert load_options(dump_options(options)) == options
