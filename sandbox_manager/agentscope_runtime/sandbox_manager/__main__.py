@@ -176,7 +176,8 @@ def _settings(options: argparse.Namespace) -> Settings:
         parts = []
         for item in error.errors(include_url=False, include_input=False):
             name = "_".join(str(part) for part in item["loc"]).upper()
-            parts.append(f"{name}: {item['msg']}" if name else item["msg"])
+            words = item["msg"].removeprefix("Value error, ")
+            parts.append(f"{name}: {words}" if name else words)
         raise SettingsError("; ".join(parts)) from error
 
 

@@ -275,7 +275,7 @@ def told(event: Event) -> dict[str, Any]:
         if isinstance(value, LeaseKey):
             members |= {"user_id": value.user_id, "session_id": value.session_id}
         else:
-            members[field.name] = value
+            members[field.name] = round(value, 3) if isinstance(value, float) else value
     if members.get("key", "") is None:
         del members["key"]
     return members

@@ -85,7 +85,7 @@ function showPool(card, [kind, pool]) {
   drawKind(card, kind);
   write(card.querySelector("h3"), kind);
   const keeps = pool.target ? `keeps ${pool.target} ready` : "started on demand";
-  write(card.querySelector(".sum"), keeps);
+  write(card.querySelector(".sum"), pool.suspended ? `${keeps}, ${pool.suspended} suspended` : keeps);
   const served = pool.hits + pool.misses;
   const figures = { ...pool, warm: served ? `${Math.round((100 * pool.hits) / served)} %` : "–" };
   for (const figure of card.querySelectorAll("dd")) write(figure, String(figures[figure.dataset.of]));
@@ -205,15 +205,33 @@ function live(state, text) {
   write($("live").querySelector("span"), text);
 }
 
+/** Say how much there may be, or nothing where nothing is limited. */
+function bounds({ total, per_user, types, memory }) {
+  const said = Object.entries(types).map(([kind, most]) => `${most} ${kind}`);
+  if (total) said.unshift(plural(total, "sandbox").replace("xs", "xes"));
+  if (per_user) said.push(`${per_user} of one user`);
+  if (memory) said.push(`${Number((memory / 2 ** 30).toFixed(1))} GiB of memory`);
+  return said.length ? `at most ${said.join(", ")}` : "";
+}
+
+/** Say who waits for room at this manager; each has a line of its own. */
+function waiting({ waiting: calls, longest }) {
+  if (!calls) return "";
+  return `${plural(calls, "call")} waiting for room here, the longest for ${Math.round(longest)} s`;
+}
+
 function show(report, { leases }) {
   view("signed-in");
   const pools = Object.entries(report.types);
   arrange($("pools"), pools, ([kind]) => kind, "pool-card", showPool);
   $("no-pools").hidden = pools.length > 0;
-  write($("limit"), report.limit ? `at most ${plural(report.limit, "sandbox").replace("xs", "xes")}` : "");
+  write($("limit"), bounds(report.limits));
+  write($("queue"), waiting(report.queue));
   arrange($("leases"), leases, (lease) => JSON.stringify([lease.user_id, lease.session_id]), "lease-card", showLease);
   $("no-leases").hidden = leases.length > 0;
-  write($("count"), leases.length ? plural(leases.length, "session") : "");
+  const resting = leases.filter(({ sandboxes }) => sandboxes.every(({ state }) => state === "suspended")).length;
+  const sessions = leases.length ? plural(leases.length, "session") : "";
+  write($("count"), resting ? `${sessions}, ${resting} suspended` : sessions);
   document.title = leases.length ? `Sandboxes (${leases.length})` : "Sandboxes";
 }
 
