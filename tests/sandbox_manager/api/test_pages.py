@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 import shutil
 from collections.abc import AsyncIterator
 from importlib import resources
@@ -160,9 +162,30 @@ async def test_it_tells_what_rests(tmp_path: Path, page: Page) -> None:
         await expect(times).to_contain_text("active now")
         await expect(times).to_contain_text("frozen, idle for", timeout=10_000)
         await expect(times).to_contain_text("suspended for", timeout=20_000)
+        await expect(page.locator(".pool .sum").filter(has_text="suspended")).to_have_text(re.compile("· 1 suspended$"))
+        await expect(page.locator("#count")).to_have_text("1 session, 1 suspended")
         async with manager.http() as http:
             assert (await http.get(f"/v1/sandboxes/{sandbox}/tools")).is_success
         await expect(times).to_contain_text("active now")
+
+
+@needs_chromium
+async def test_it_tells_the_limits_and_who_waits(tmp_path: Path, page: Page) -> None:
+    """Only those that are set, and the line only while there is one."""
+    limits = {"max_sandbox_instances": 1, "max_sandboxes_per_user": 2, "max_sandboxes_by_type": {"browser": 3}}
+    async with run_manager(tmp_path, pool_size=0, max_sandbox_memory="16g", **limits) as manager:
+        await sign_in(page, manager)
+        said = "at most 1 sandbox, 3 browser, 2 of one user, 16 GiB of memory"
+        await expect(page.locator("#limit")).to_have_text(said)
+        await expect(page.locator("#queue")).to_be_empty()
+        await manager.lease("base", session="first")
+        async with manager.http() as http:
+            call = {"session_id": "second", "sandbox_types": ["base"], "wait_s": 30}
+            waits = asyncio.ensure_future(http.post("/v1/leases", json=call, timeout=40))
+            await expect(page.locator("#queue")).to_contain_text("1 call waiting for room here, the longest for")
+            await http.delete("/v1/leases", params={"session_id": "first", "user_id": ""})
+            assert (await waits).is_success
+        await expect(page.locator("#queue")).to_be_empty()
 
 
 @needs_chromium

@@ -85,7 +85,7 @@ function showPool(card, [kind, pool]) {
   drawKind(card, kind);
   write(card.querySelector("h3"), kind);
   const keeps = pool.target ? `keeps ${pool.target} ready` : "started on demand";
-  write(card.querySelector(".sum"), pool.suspended ? `${keeps}, ${pool.suspended} suspended` : keeps);
+  write(card.querySelector(".sum"), pool.suspended ? `${keeps} · ${pool.suspended} suspended` : keeps);
   const served = pool.hits + pool.misses;
   const figures = { ...pool, warm: served ? `${Math.round((100 * pool.hits) / served)} %` : "–" };
   for (const figure of card.querySelectorAll("dd")) write(figure, String(figures[figure.dataset.of]));

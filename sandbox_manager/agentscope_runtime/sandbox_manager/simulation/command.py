@@ -130,11 +130,15 @@ class _Trace:
     def summary(self) -> str:
         """Say what they are."""
         lines = (
-            f"{of.sessions:,} sessions ask for {kind} within {self._lasts / 3600:.1f} h, "
+            f"{of.sessions:,} sessions ask for {kind} within {_span(self._lasts)}, "
             f"{of.sessions / self._lasts:.3g} a second, and keep it for {of.held / of.sessions:.0f} s on average"
             for kind, of in sorted(self.kinds.items())
         )
         return "\n".join(lines)
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds / 3600:.1f} h" if seconds >= 360 else f"{seconds:.0f} s"
 
 
 def _plan(options: argparse.Namespace, size: str, trace: _Trace) -> Plan:

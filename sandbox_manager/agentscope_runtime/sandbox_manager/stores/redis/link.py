@@ -249,7 +249,7 @@ class RedisLink:
         return self._unavailable(error)
 
     def _unavailable(self, reason: object) -> StoreUnavailable:
-        why = str(reason) or type(reason).__name__
+        why = str(reason).partition(" : <")[0] or type(reason).__name__  # sentinels' errors go on with whole clients
         return StoreUnavailable(f"{self.where} does not serve this manager: {why}", retry_after=RETRY_AFTER)
 
 
