@@ -120,6 +120,11 @@ class Feed:
         while self.newest <= number:
             await self._more.wait()
 
+    @property
+    def is_read(self) -> bool:
+        """Whether there are readers."""
+        return self._readers > 0
+
     @contextmanager
     def reading(self) -> Iterator[None]:
         """Count as a reader while the context is open: only then other managers are heard."""

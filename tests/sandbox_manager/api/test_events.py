@@ -12,9 +12,11 @@ from typing import Any
 import httpx
 import pytest
 from served_manager import Manager
+from starlette.types import Message
 
 from agentscope_runtime.sandbox_manager.api import events as module
 from agentscope_runtime.sandbox_manager.events import BackendLost, SandboxReady
+from agentscope_runtime.sandbox_manager.feed import Feed
 
 
 @dataclass
@@ -163,3 +165,27 @@ async def test_it_needs_the_key(manager: Manager) -> None:
     """Who uses what, and when, is nobody else's business."""
     async with manager.http(key=False) as http:
         assert (await http.get("/v1/events")).status_code == 401
+
+
+async def test_a_reader_who_takes_nothing_holds_nothing_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its connection is full, and stays so: the manager ends all the same."""
+    monkeypatch.setattr(module, "LAST_WORDS", 0.01)
+    feed, ending, full = Feed(), asyncio.Event(), asyncio.Event()
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            full.set()
+            await asyncio.Event().wait()
+
+    async def receive() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    stream = module.Watched(module.Reader(feed, ending, module.Wanted(), ""))
+    sending = asyncio.create_task(stream({"type": "http"}, receive, send))
+    async with asyncio.timeout(10):
+        await full.wait()
+        assert not sending.done()
+        ending.set()
+        await sending
+    assert not feed.is_read

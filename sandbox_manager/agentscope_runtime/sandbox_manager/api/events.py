@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import suppress
 from typing import Annotated
 
@@ -16,6 +16,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from agentscope_runtime.sandbox_manager.feed import Body, Feed
 
@@ -25,6 +26,8 @@ ALIVE_EVERY = 15.0
 """Seconds of silence after which a comment is sent: proxies close what says nothing."""
 RETRY = 1000
 """Milliseconds after which readers shall come back."""
+LAST_WORDS = 1.0
+"""Seconds that a reader has to take what was sent last."""
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 LONGEST = 86400.0
 """Seconds that a reader is served; then it comes back."""
@@ -64,8 +67,34 @@ async def events(
 ) -> StreamingResponse:
     """Stream what happens, of all managers of the installation; each filter may be given several times."""
     state = request.app.state
-    reader = Reader(state.feed, state.drain.begun, wanted, request.headers.get("last-event-id", ""))
-    return StreamingResponse(reader.lines(wanted.seconds), media_type="text/event-stream", headers=HEADERS)
+    return Watched(Reader(state.feed, state.drain.begun, wanted, request.headers.get("last-event-id", "")))
+
+
+class Watched(StreamingResponse):
+    """The stream, which ends when its time is over, even where nobody takes what is sent: a manager waits for it."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._lines = reader.lines()
+        super().__init__(self._lines, media_type="text/event-stream", headers=HEADERS)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        sending = asyncio.create_task(super().__call__(scope, receive, send))
+        over = asyncio.create_task(self._over())
+        try:
+            await asyncio.wait({sending, over}, return_when=asyncio.FIRST_COMPLETED)
+            if sending.done():
+                sending.result()
+        finally:
+            for task in (sending, over):
+                task.cancel()
+            await asyncio.gather(sending, over, return_exceptions=True)
+            await self._lines.aclose()  # one that was cut off while it was sent counts as a reader until then
+
+    async def _over(self) -> None:
+        await self._reader.end()
+        await asyncio.sleep(LAST_WORDS)
 
 
 class Reader:
@@ -77,10 +106,10 @@ class Reader:
         self._wanted = wanted
         self._at = feed.number_of(last_id)
 
-    async def lines(self, seconds: float) -> AsyncIterator[str]:
-        """Yield what is sent, until the manager ends, for so many seconds at most."""
+    async def lines(self) -> AsyncGenerator[str, None]:
+        """Yield what is sent, until the end."""
         loop = asyncio.get_running_loop()
-        ending = asyncio.create_task(self._end(seconds))
+        ending = asyncio.create_task(self.end())
         try:
             with self._feed.reading():
                 yield f"retry: {RETRY}\n\n"
@@ -118,9 +147,10 @@ class Reader:
         finally:
             more.cancel()
 
-    async def _end(self, seconds: float) -> None:
+    async def end(self) -> None:
+        """Return when the manager ends, or the reader has had its time."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(self._wanted.seconds):
                 await self._ending.wait()
 
 
