@@ -13,8 +13,9 @@ from aiohttp import web
 
 from sandbox_server.problems import invalid_request
 
-LONGEST = 2 << 20
-"""Bytes; options of a lease may carry the configurations of MCP servers, a megabyte of them."""
+LONGEST = 8 << 20
+"""Bytes; options of a lease may carry the configurations of MCP servers, a megabyte of them, which stand here twice,
+with six bytes for what were two."""
 DIGEST_HEADER = "X-Lease-Note"
 GENERATION_HEADER = "X-Lease-Generation"
 

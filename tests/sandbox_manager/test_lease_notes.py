@@ -12,12 +12,14 @@ from hypothesis import given
 from virtual_time import settle, virtual
 
 from agentscope_runtime.sandbox.wire import LeaseOptions
+from agentscope_runtime.sandbox_manager.api import BODY_LIMIT
 from agentscope_runtime.sandbox_manager.backends import Remembered
 from agentscope_runtime.sandbox_manager.heartbeat import Heartbeat
 from agentscope_runtime.sandbox_manager.identity import Identity
 from agentscope_runtime.sandbox_manager.lease_notes import LeaseNotes, digest_of, leased_again, note_of
 from agentscope_runtime.sandbox_manager.means import Policy
 from agentscope_runtime.sandbox_manager.states import LeaseKey, SandboxRecord, State
+from sandbox_server.lease_note import LONGEST
 
 US, THEM = Identity("one", b"s" * 32), Identity("one", b"t" * 32)
 FOUND = SandboxRecord("sbx-1", "base", State.WARM, "image", 5.0, "token", container_id="c1", memory=7)
@@ -56,6 +58,13 @@ def test_a_note_gives_back_the_lease_exactly(record: SandboxRecord) -> None:
     """Whoever holds it, with all options, and with times to the last bit."""
     again = leased_again(FOUND, Remembered(note_of(record, US), record.generation), US)
     assert again == record
+
+
+def test_the_longest_note_is_one_that_boxes_take() -> None:
+    """Of a lease whose options are as long as a connect may be, in letters that grow most."""
+    servers = {"x": {"command": "é" * (BODY_LIMIT // 2)}}
+    record = replace(LEASED, options=LeaseOptions(mcp_servers=servers), mcp_servers=servers)
+    assert 4 << 20 < len(note_of(record, US)) < LONGEST
 
 
 @given(record=leased_records, cut=st.integers(0, 10_000), put=st.binary(max_size=3))
