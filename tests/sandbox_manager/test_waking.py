@@ -175,8 +175,10 @@ async def test_a_workspace_that_is_gone_is_a_death() -> None:
     async with world(RESTING) as w:
         (name,) = await suspended(w)
         await w.backend.remove_volume(name)
-        with pytest.raises(SandboxDied, match=r"workspace .* is gone; connect again"):
-            await w.pool.awake(name)
+        for _ in ("the first use", "a later one"):
+            with pytest.raises(SandboxDied, match=r"workspace .* is gone; connect again to get a fresh one$") as told:
+                await w.pool.awake(name)
+            assert str(told.value).count("connect again") == 1
         (record,) = (await w.pool.connect(key(), ["base"])).sandboxes
         assert record.sandbox_id != name
 

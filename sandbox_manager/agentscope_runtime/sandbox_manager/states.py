@@ -263,7 +263,8 @@ class Ending:
     def to_error(self, sandbox_id: str) -> errors.SandboxError:
         """Return the error for a call to the sandbox that ended like this."""
         if self.died:
-            return errors.SandboxDied(f"sandbox {sandbox_id} {self.reason}; connect again to get a fresh one")
+            cure = "; connect again to get a fresh one"  # which the reason may say already
+            return errors.SandboxDied(f"sandbox {sandbox_id} {self.reason.removesuffix(cure)}{cure}")
         return errors.SandboxNotFound(f"sandbox {sandbox_id} {self.reason}")
 
 

@@ -138,7 +138,7 @@ class _Trace:
 
 
 def _span(seconds: float) -> str:
-    return f"{seconds / 3600:.1f} h" if seconds >= 360 else f"{seconds:.0f} s"
+    return f"{seconds / 3600:.1f} h" if seconds >= 360 else f"{seconds:.3g} s"
 
 
 def _plan(options: argparse.Namespace, size: str, trace: _Trace) -> Plan:

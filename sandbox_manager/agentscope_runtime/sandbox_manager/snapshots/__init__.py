@@ -71,13 +71,14 @@ class Bounds:
         others = [each for each in kept if each.name != key.name]
         if 0 < self.count <= len(others):
             raise SnapshotRefused(
-                f"{key} was not kept: {len(others)} snapshots are all that a user may have; delete one"
+                f"{key} was not kept: {len(others)} snapshots are all that a user may have (SNAPSHOTS_PER_USER); "
+                "delete one"
             )
         total = sum(each.size for each in others)
         if 0 < self.total < total + max(size, 1):
             raise SnapshotRefused(
                 f"{key} was not kept: with it, the user's snapshots would have {total + size} bytes; {self.total} are "
-                "the most, delete some"
+                "the most (SNAPSHOT_USER_BYTES); delete some"
             )
 
     async def measured(self, key: SnapshotKey, stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

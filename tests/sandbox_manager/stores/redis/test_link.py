@@ -94,6 +94,13 @@ async def test_without_a_server_calls_are_refused_at_once() -> None:
     assert "hush" not in error.detail
 
 
+async def test_sentinels_that_do_not_answer_are_told_in_a_few_words() -> None:
+    """Their error goes on with all that their client is made of."""
+    async with linked("redis+sentinel://pool:secret@127.0.0.1:1/service/0") as link:
+        error = await refused(link)
+    assert error.detail.endswith("does not serve this manager: No master found for 'service'")
+
+
 async def test_a_server_that_is_restarted_is_used_again(tmp_path: Path) -> None:
     """Connections that broke are made anew; scripts that it forgot are sent again."""
     with RedisServer(tmp_path) as server:
