@@ -11,6 +11,7 @@ from virtual_time import settle, virtual
 from agentscope_runtime.sandbox.errors import BackendUnavailable, InvalidRequest, StartFailed
 from agentscope_runtime.sandbox.wire import LeaseOptions
 from agentscope_runtime.sandbox_manager.means import Policy
+from agentscope_runtime.sandbox_manager.states import SandboxRecord, State
 
 SHARED = LeaseOptions(shared_workspace=True)
 
@@ -114,3 +115,25 @@ async def test_a_resolution_needs_a_desktop() -> None:
             await w.pool.connect(key(), ["base", "extra"], LeaseOptions(resolution="800x600"))
         assert not w.script.seen["create"]
         await w.pool.connect(key(), ["base", "browser"], LeaseOptions(resolution="800x600"))
+
+
+@virtual
+async def test_who_asks_again_is_not_told_of_what_the_first_call_gives_up() -> None:
+    """A connect that was broken off takes what it was given along; the same one again gets another, and keeps it."""
+    async with world(Policy(targets={"base": 1})) as w:
+        await filled(w)
+
+        async def slowly(record: SandboxRecord, options: LeaseOptions) -> None:
+            await asyncio.sleep(5)
+
+        w.means.outfitters.append(slowly)
+        first = asyncio.create_task(w.pool.connect(key(), ["base"]))
+        await asyncio.sleep(1)
+        second = asyncio.create_task(w.pool.connect(key(), ["base"]))
+        third = asyncio.create_task(w.pool.connect(key(), ["base"]))
+        await asyncio.sleep(1)
+        first.cancel()
+        lease = await second
+        assert ids(lease) == ids(await third)
+        await settle()
+        assert [(await w.pool.sandbox(each)).state for each in ids(lease)] == [State.LEASED]

@@ -130,6 +130,9 @@ class Pool:
         self.refill.arrived(wish.types)
         if claim.lease is None:
             claim = await self._waiting.until_granted(wish, wait_s)
+        while claim.lease and not claim.granted and await self._waking.outfitted(claim.lease.sandboxes):
+            # What another call was given, and gave up, is gone.
+            claim = await self._waiting.until_granted(wish, wait_s)
         assert claim.lease is not None
         with self._waking.outfitting(claim.granted):
             self._tally.granted(key, claim.granted, waited=asyncio.get_running_loop().time() - began)

@@ -75,6 +75,13 @@ class Waking:
                 if self._outfitting.get(sandbox_id) is event:
                     del self._outfitting[sandbox_id]
 
+    async def outfitted(self, records: Iterable[SandboxRecord]) -> bool:
+        """Wait until other calls have made these what their leases ask for, or given up; False if none is at it."""
+        events = [event for record in records if (event := self._outfitting.get(record.sandbox_id))]
+        for event in events:
+            await event.wait()
+        return bool(events)
+
     async def aclose(self) -> None:
         """Start nothing any more."""
         tasks = list(self._starting.values())
