@@ -140,7 +140,10 @@ class SnapshotKeeper:
         if not record.volume or record.key is None:
             return False
         sharing = [each for each in await self._pool.store.held(record.key) if each.in_lease]
-        first = min(sharing, key=lambda each: (not each.restored, each.leased_at or 0.0, each.sandbox_id))
+        # A lease that is released meanwhile has none: then the box says so itself.
+        first = min(
+            sharing, key=lambda each: (not each.restored, each.leased_at or 0.0, each.sandbox_id), default=record
+        )
         return first.sandbox_id != record.sandbox_id
 
 
