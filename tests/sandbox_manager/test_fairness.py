@@ -112,6 +112,7 @@ class Turns(RuleBasedStateMachine):
             assert before[left[0]] == max(before.values()) > before[user] + 1
             assert left == max(each for each in self.waiting if each[0] == left[0])
             self.waiting.remove(left)
+            self._forget_absent()
         self.waiting.append(one)
 
     @precondition(lambda self: self.waiting)
@@ -121,6 +122,7 @@ class Turns(RuleBasedStateMachine):
         one = data.draw(st.sampled_from(self.waiting))
         self.waiting.remove(one)
         self.line.leave(one[0], one)
+        self._forget_absent()
 
     @precondition(lambda self: self.waiting)
     @rule()
@@ -136,6 +138,10 @@ class Turns(RuleBasedStateMachine):
         for other in users - {one[0]}:
             self.passed[other, ord(one[0])] += 1
             assert self.passed[other, ord(one[0])] <= 1
+        self._forget_absent()
+
+    def _forget_absent(self) -> None:
+        """Whoever has left and comes again, has not been passed over yet."""
         present = {each[0] for each in self.waiting}
         self.passed = Counter({pair: count for pair, count in self.passed.items() if pair[0] in present})
 

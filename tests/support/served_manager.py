@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -70,13 +71,21 @@ class Manager:
             return [sandbox["sandbox_id"] for sandbox in answer.json()["sandboxes"]]
 
 
+async def _serve(server: Server, listener: socket.socket) -> None:
+    """Serve; an application that does not start is a failure of its test, and not the end of pytest's fixtures."""
+    try:
+        await server.serve(sockets=[listener])
+    except SystemExit as error:
+        raise AssertionError("the application did not start; the log has the reason") from error
+
+
 @asynccontextmanager
 async def served(app: FastAPI) -> AsyncIterator[str]:
     """Serve an application while the context is open; yields its address."""
     listener = listen("127.0.0.1", 0)
     started = asyncio.Event()
     server = Server(configure(app, grace=0.2), on_start=started.set, on_stop=lambda: None)
-    task = asyncio.create_task(server.serve(sockets=[listener]))
+    task = asyncio.create_task(_serve(server, listener))
     starting = asyncio.create_task(started.wait())
     try:
         await asyncio.wait({task, starting}, return_when=asyncio.FIRST_COMPLETED)
