@@ -41,9 +41,9 @@ def test_where_the_objects_are() -> None:
 @pytest.mark.parametrize(
     ("said", "cure"),
     [
-        ({"snapshot_url": "bucket"}, "is not s3://bucket or s3://bucket/prefix"),
-        ({"snapshot_url": "s3://key:secret@bucket"}, "is not s3://bucket or s3://bucket/prefix"),
-        ({"snapshot_url": "s3:///prefix"}, "is not s3://bucket or s3://bucket/prefix"),
+        ({"snapshot_url": "bucket"}, "write s3://bucket or s3://bucket/prefix"),
+        ({"snapshot_url": "s3://key:secret@bucket"}, "write s3://bucket or s3://bucket/prefix"),
+        ({"snapshot_url": "s3:///prefix"}, "write s3://bucket or s3://bucket/prefix"),
         ({"snapshot_url": "s3://b", "snapshot_endpoint": "minio:9000"}, "is not an address such as https://"),
         ({"snapshot_endpoint": "http://minio:9000"}, "name it with SNAPSHOT_URL=s3://bucket/prefix"),
         ({"snapshot_max_bytes": "lots"}, "'lots' is not a size; write bytes, or a number with k, m, g or t"),

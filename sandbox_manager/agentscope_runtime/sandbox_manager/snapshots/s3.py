@@ -60,7 +60,8 @@ class S3Place:
         """
         parts = urlsplit(url)
         if parts.scheme != "s3" or not parts.netloc or "@" in parts.netloc or parts.query or parts.fragment:
-            raise ValueError(f"SNAPSHOT_URL is {url!r}: write s3://bucket or s3://bucket/prefix")
+            # Without what was written: it may have a key in it.
+            raise ValueError("SNAPSHOT_URL is no bucket: write s3://bucket or s3://bucket/prefix, keys stand elsewhere")
         if endpoint is not None and urlsplit(endpoint).scheme not in ("http", "https"):
             raise ValueError(f"{endpoint!r} is not an address such as https://minio.example.org:9000")
         prefix = parts.path.strip("/")
