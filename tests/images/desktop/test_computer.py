@@ -101,9 +101,13 @@ def test_a_window_is_dragged(gui: GuiBox) -> None:
 
 def test_zoom_shows_small_things(gui: GuiBox) -> None:
     """Four times as large at most, and each pixel where it was."""
-    picture = gui.picture(region=[0, 760, 200, 800])
-    assert picture.size == (800, 160)
-    assert picture.resize((200, 40), 0) == gui.picture().crop((0, 760, 200, 800))
+
+    def alike() -> bool:
+        picture = gui.picture(region=[0, 760, 200, 800])
+        assert picture.size == (800, 160)
+        return bool(picture.resize((200, 40), 0) == gui.picture().crop((0, 760, 200, 800)))
+
+    eventually(alike, 5, "the same pixels, once the panel has no more to do with windows that were closed")
 
 
 def test_waiting_and_holding(gui: GuiBox) -> None:
