@@ -21,6 +21,7 @@ from agentscope_runtime.sandbox_manager.backends import Remembered, Unreachable
 from agentscope_runtime.sandbox_manager.identity import Identity
 from agentscope_runtime.sandbox_manager.means import Means
 from agentscope_runtime.sandbox_manager.states import LeaseKey, SandboxRecord, State
+from agentscope_runtime.sandbox_manager.uninterrupted import give_up
 
 PURPOSE = "lease"
 PARALLEL = 16
@@ -106,11 +107,7 @@ class LeaseNotes:
 
     async def aclose(self) -> None:
         """Give up what is under way."""
-        tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        await give_up(self._tasks.values())
 
     def _begin(self, sandbox_id: str) -> None:
         if sandbox_id not in self._tasks:

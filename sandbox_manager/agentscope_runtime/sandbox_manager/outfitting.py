@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 from agentscope_runtime.sandbox import wire
 from agentscope_runtime.sandbox.errors import SandboxError, Unavailable
-from agentscope_runtime.sandbox_manager.means import Means
+from agentscope_runtime.sandbox_manager.means import Hook, Means
 from agentscope_runtime.sandbox_manager.states import Ending, SandboxRecord
 
 logger = logging.getLogger(__name__)
@@ -36,13 +36,7 @@ async def begin(means: Means, records: Iterable[SandboxRecord]) -> None:
     concerned = [record for record in records if record.options.from_snapshot is not None]
     if not concerned:
         return
-    try:
-        async with asyncio.timeout(BEGIN_WITHIN):
-            for record in concerned:
-                for filler in means.fillers:
-                    await filler(record, record.options)
-    except TimeoutError as e:
-        raise Unavailable(f"the workspaces of the lease could not be filled within {BEGIN_WITHIN:g} s") from e
+    await _apply(means.fillers, concerned, BEGIN_WITHIN, "the workspaces of the lease could not be filled")
 
 
 async def outfit(means: Means, records: Iterable[SandboxRecord]) -> None:
@@ -54,13 +48,17 @@ async def outfit(means: Means, records: Iterable[SandboxRecord]) -> None:
     """
     if not means.outfitters:
         return
+    await _apply(means.outfitters, records, OUTFIT_WITHIN, "the options of the lease could not be applied")
+
+
+async def _apply(hooks: Iterable[Hook], records: Iterable[SandboxRecord], within: float, failed: str) -> None:
     try:
-        async with asyncio.timeout(OUTFIT_WITHIN):
+        async with asyncio.timeout(within):
             for record in records:
-                for outfitter in means.outfitters:
-                    await outfitter(record, record.options)
+                for hook in hooks:
+                    await hook(record, record.options)
     except TimeoutError as e:
-        raise Unavailable(f"the options of the lease could not be applied within {OUTFIT_WITHIN:g} s") from e
+        raise Unavailable(f"{failed} within {within:g} s") from e
 
 
 async def say_farewell(means: Means, record: SandboxRecord, ending: Ending) -> None:

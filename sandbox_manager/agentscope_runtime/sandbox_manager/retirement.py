@@ -15,6 +15,7 @@ from agentscope_runtime.sandbox_manager.outfitting import say_farewell
 from agentscope_runtime.sandbox_manager.removal import until_gone
 from agentscope_runtime.sandbox_manager.states import Ending, SandboxRecord
 from agentscope_runtime.sandbox_manager.stores.insisting import insistently
+from agentscope_runtime.sandbox_manager.uninterrupted import give_up
 
 PARALLEL = 8
 """Removals at the same time: each takes the engine 100 to 200 ms, nearly all of it waiting."""
@@ -86,11 +87,7 @@ class Retirement:
 
     async def aclose(self) -> None:
         """Give up what is not gone yet: its watchdog ends it, or the next manager."""
-        tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        await give_up(self._tasks.values())
 
     async def _remove(self, record: SandboxRecord, ending: Ending) -> None:
         sandbox_id = record.sandbox_id

@@ -19,6 +19,7 @@ from agentscope_runtime.sandbox_manager.means import Means
 from agentscope_runtime.sandbox_manager.outfitting import say_farewell
 from agentscope_runtime.sandbox_manager.removal import until_gone
 from agentscope_runtime.sandbox_manager.states import Ending, SandboxRecord, State
+from agentscope_runtime.sandbox_manager.uninterrupted import give_up
 
 logger = logging.getLogger(__name__)
 
@@ -53,11 +54,7 @@ class Suspension:
 
     async def aclose(self) -> None:
         """Give up what is not done yet."""
-        tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        await give_up(self._tasks.values())
 
     def _begin(self, record: SandboxRecord, *, farewell: bool) -> None:
         sandbox_id = record.sandbox_id

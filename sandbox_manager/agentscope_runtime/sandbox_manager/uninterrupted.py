@@ -1,9 +1,9 @@
-"""Letting things finish although their caller is cancelled, when half of it done would be lost track of."""
+"""Letting things finish although their caller is cancelled, when half of it done would be lost; or giving them up."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -19,3 +19,12 @@ async def uninterrupted(work: Coroutine[Any, Any, T]) -> T:
         if not task.cancelled():
             task.exception()  # looked at, so that nobody complains that it never was
         raise
+
+
+async def give_up(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel these tasks, and return when they have ended; how they ended is for nobody."""
+    ending = list(tasks)
+    for task in ending:
+        task.cancel()
+    if ending:
+        await asyncio.wait(ending)

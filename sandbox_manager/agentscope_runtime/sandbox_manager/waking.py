@@ -15,6 +15,7 @@ from agentscope_runtime.sandbox.errors import NotFound, SandboxDied, SandboxErro
 from agentscope_runtime.sandbox_manager.freezing import touch
 from agentscope_runtime.sandbox_manager.means import Means
 from agentscope_runtime.sandbox_manager.states import Lease, LeaseKey, SandboxRecord, State
+from agentscope_runtime.sandbox_manager.uninterrupted import give_up
 
 TRIES = 3
 """Times that a sandbox is started for one use, if it is suspended again in the moment in which it got ready."""
@@ -84,11 +85,7 @@ class Waking:
 
     async def aclose(self) -> None:
         """Start nothing any more."""
-        tasks = list(self._starting.values())
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        await give_up(self._starting.values())
 
     async def _started(self, record: SandboxRecord) -> None:
         sandbox_id = record.sandbox_id

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,13 +34,6 @@ from agentscope_runtime.sandbox_manager.stores import Claim
 from agentscope_runtime.sandbox_manager.stores.news import Failed, Room, Stopped, Taken, Woken
 from agentscope_runtime.sandbox_manager.stores.redis.link import RedisLink, prefix_of
 from agentscope_runtime.sandbox_manager.stores.redis.store import AT_ONCE, RedisStore
-
-
-@pytest.fixture
-async def stores(redis_server: RedisServer) -> AsyncIterator[list[RedisStore]]:
-    """The same store, in the names of two managers."""
-    async with shared(redis_server.url, ME, OTHER) as opened:
-        yield opened
 
 
 async def test_any_manager_serves_any_lease(stores: list[RedisStore]) -> None:

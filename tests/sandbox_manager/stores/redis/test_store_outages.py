@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,13 +30,6 @@ from agentscope_runtime.sandbox.errors import StartFailed, StoreUnavailable
 from agentscope_runtime.sandbox_manager.states import LeaseKey, State
 from agentscope_runtime.sandbox_manager.stores.news import Failed, Room
 from agentscope_runtime.sandbox_manager.stores.redis.store import AT_ONCE, RedisStore
-
-
-@pytest.fixture
-async def stores(redis_server: RedisServer) -> AsyncIterator[list[RedisStore]]:
-    """The same store, in the names of two managers."""
-    async with shared(redis_server.url, ME, OTHER) as opened:
-        yield opened
 
 
 async def test_news_that_were_missed_are_said_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
